@@ -1,0 +1,40 @@
+# Everything runs in .venv, made from the pinned requirements on first use.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo compute dashboard test lint bench
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+$(READY): requirements.txt dashboard/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Contrast needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $(READY)
+
+demo: $(READY) ## Compute the miniature into demo/ and show it at http://localhost:8501
+	$(BIN)/python -m compute run --profile mini --results demo/results.duckdb --images demo/images
+	CONTRAST_RESULTS=demo/results.duckdb CONTRAST_IMAGES=demo/images $(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
+
+compute: $(READY) ## Compute what is missing of results.duckdb; choose with ARGS="--profile gpu"
+	$(BIN)/python -m compute run $(ARGS)
+
+dashboard: $(READY) ## Show the published results.duckdb
+	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
+
+test: $(READY) ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Run ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure every figure of speed in the README
+	$(BIN)/python -m benchmarks.metric_pass
+	$(BIN)/python -m benchmarks.page_load
