@@ -1,0 +1,172 @@
+"""The command line: `python -m compute list | doctor | run`."""
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from compute import plan, results
+from compute.data.errors import DataError
+from compute.doctor import examine
+from compute.trials import Outcome, run_trials
+
+app = typer.Typer(
+    help="Compute Contrast's experiments once, and keep what they find in results.duckdb.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+class Profile(enum.StrEnum):
+    """How much is computed."""
+
+    mini = "mini"
+    gpu = "gpu"
+    full = "full"
+
+
+class Device(enum.StrEnum):
+    """Where it is computed."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Labels(enum.StrEnum):
+    """How masks become labels."""
+
+    palette = "palette"
+    kmeans = "kmeans"
+
+
+Experiments = Annotated[
+    list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Experiments by name; all of them where none is named.")
+]
+ProfileOption = Annotated[
+    Profile, typer.Option(help="mini: a CPU, minutes. gpu: full size, no downloads. full: real data sets.")
+]
+DeviceOption = Annotated[Device, typer.Option(help="auto takes a CUDA GPU where there is one.")]
+ResultsOption = Annotated[Path, typer.Option("--results", help="The file that holds all results.", dir_okay=False)]
+ImagesOption = Annotated[Path, typer.Option(help="The folder of the pictures that results name.", file_okay=False)]
+SeedOption = Annotated[int, typer.Option(min=0, help="The first of each experiment's seeds.")]
+PairsOption = Annotated[
+    Path | None, typer.Option(help="Folder of street pairs: train/*.jpg and val/*.jpg, photo left, mask right.")
+]
+LabelsOption = Annotated[Labels, typer.Option(help="palette: the nearest palette colour. kmeans: the notebook's clusters.")]
+CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
+RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
+
+
+@contextmanager
+def _friendly_errors() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, results.ResultsError) as error:
+        console.print(f"[red]{escape(str(error))}[/]", highlight=False)
+        raise typer.Exit(1) from error
+
+
+@app.command("list")
+def list_trials(
+    profile: ProfileOption = Profile.mini,
+    results_file: ResultsOption = RESULTS,
+    seed: SeedOption = 0,
+    pairs: PairsOption = None,
+    labels: LabelsOption = Labels.palette,
+    cache: CacheOption = CACHE,
+) -> None:
+    """Show each experiment, its trials, and which of them are done."""
+    with _friendly_errors():
+        trials = plan.trials([], plan.Choices(profile.value, seed, pairs, labels.value, cache))
+        there = results.finished_trials(results_file)
+    for experiment in plan.EXPERIMENTS:
+        own = [trial for trial in trials if trial.experiment == experiment.NAME]
+        done = sum(trial.key in there for trial in own)
+        table = Table(
+            "Variant", "Seed", "Data", "State", title=f"{experiment.NAME}: {done} of {len(own)} done", title_justify="left"
+        )
+        for trial in own:
+            state = f"[green]done[/], run {there[trial.key]}" if trial.key in there else "not yet"
+            table.add_row(trial.variant, str(trial.seed), trial.data.name, state)
+        console.print(f"\n[bold]{experiment.QUESTION}[/]", highlight=False)
+        console.print(table, highlight=False)
+
+
+@app.command()
+def doctor(
+    profile: ProfileOption = Profile.mini,
+    device: DeviceOption = Device.auto,
+    results_file: ResultsOption = RESULTS,
+    images: ImagesOption = IMAGES,
+    pairs: PairsOption = None,
+    cache: CacheOption = CACHE,
+) -> None:
+    """Say what this machine has and lacks for a profile, and the one line that mends it."""
+    choices = plan.Choices(profile.value, pairs=pairs, cache=cache)
+    findings = examine(choices, device.value, results_file, images)
+    table = Table("", "What", "Found", "What to do", title=f"Profile {profile.value}", title_justify="left")
+    for finding in findings:
+        state, remedy = ("[green]ok[/]", "") if finding.good else ("[red]lacks[/]", finding.remedy)
+        table.add_row(state, finding.what, escape(finding.found), escape(remedy))
+    console.print(table, highlight=False)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    experiments: Experiments = None,
+    profile: ProfileOption = Profile.mini,
+    device: DeviceOption = Device.auto,
+    results_file: ResultsOption = RESULTS,
+    images: ImagesOption = IMAGES,
+    seed: SeedOption = 0,
+    force: Annotated[bool, typer.Option("--force", help="Run finished trials again.")] = False,
+    pairs: PairsOption = None,
+    labels: LabelsOption = Labels.palette,
+    cache: CacheOption = CACHE,
+) -> None:
+    """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
+    with _friendly_errors():
+        chosen_device = _choose_device(device)
+        trials = plan.trials(experiments or [], plan.Choices(profile.value, seed, pairs, labels.value, cache))
+        outcome = run_trials(trials, results_file, images, cache, chosen_device, force, console)
+    _summarise(outcome, results_file, images)
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _choose_device(device: Device) -> torch.device:
+    if device is Device.cuda and not torch.cuda.is_available():
+        raise DataError("There is no CUDA GPU that torch can use. Run with --device cpu, or see: python -m compute doctor")
+    return torch.device("cuda" if device is not Device.cpu and torch.cuda.is_available() else "cpu")
+
+
+def _summarise(outcome: Outcome, results_file: Path, images: Path) -> None:
+    parts = [f"{outcome.finished} trials finished"]
+    if outcome.already_there:
+        parts.append(f"{outcome.already_there} were there already")
+    if outcome.failed:
+        parts.append(f"[red]{len(outcome.failed)} failed[/] (see above)")
+    console.print(f"\n[bold]{', '.join(parts)}.[/] Results are in {results_file}, pictures in {images}.", highlight=False)
+    if outcome.interrupted:
+        console.print("Stopped. What was finished is kept; the same command goes on from here.")
+        return
+    shown = "" if (results_file, images) == (RESULTS, IMAGES) else f"CONTRAST_RESULTS={results_file} CONTRAST_IMAGES={images} "
+    console.print(f"Look at them: {shown}streamlit run dashboard/app.py", highlight=False)
+
+
+if __name__ == "__main__":
+    app()

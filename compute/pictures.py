@@ -1,0 +1,32 @@
+"""Writing pictures below `images/`, each whole or not at all."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+PHOTO_QUALITY = 90
+
+
+def write_photo(images: Path, path: str, pixels: np.ndarray) -> str:
+    """Write (H, W, 3) uint8 as JPEG to `images`/`path`, and return the file's SHA-256."""
+    return _write(images / path, Image.fromarray(pixels), quality=PHOTO_QUALITY)
+
+
+def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) -> str:
+    """Write class indices (H, W) uint8 as a PNG whose palette holds the classes' `colors` (C, 3), and return the file's SHA-256."""
+    height, width = labels.shape
+    image = Image.frombytes("P", (width, height), labels.tobytes())
+    image.putpalette(colors.astype(np.uint8).tobytes())
+    return _write(images / path, image, optimize=True)
+
+
+def _write(target: Path, image: Image.Image, **options: object) -> str:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    image.save(unfinished, **options)
+    digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
+    os.replace(unfinished, target)
+    return digest

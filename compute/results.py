@@ -1,0 +1,168 @@
+"""The only writer of `results.duckdb`: one finished trial at a time, whole or not at all.
+
+`publish` copies the current file, writes one trial's rows in one transaction, checks them, checkpoints, and puts the copy in the
+file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant a complete one.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import duckdb
+import pandas
+from filelock import FileLock
+
+from compute.checks import CHECKS
+from compute.schema import CONTRACT_VERSION, SHARED, TABLES
+
+LOCK_TIMEOUT_SECONDS = 600
+Tables = Mapping[str, pandas.DataFrame]
+
+
+class ResultsError(Exception):
+    """A results file that cannot be used, or rows that must not be written; the message says which, and the remedy."""
+
+
+def publish(results: Path, images: Path, tables: Tables) -> None:
+    """Add one trial to the file `results`: all rows of `tables`, or, on any error, none.
+
+    `tables["run"]` holds the trial's one row; an earlier run of the same trial (same `trial_key`) is replaced. Pictures that rows
+    name must already lie below `images`. Raises ResultsError where a check fails or the file cannot be used.
+    """
+    [(run_id, trial_key)] = tables["run"][["run_id", "trial_key"]].itertuples(index=False)
+    _check_pictures(images, tables)
+    with _writer_lock(results):
+        unfinished = results.with_name(f".{results.name}.unfinished")
+        _remove(unfinished)  # what a killed writer left behind
+        try:
+            if results.exists():
+                shutil.copyfile(results, unfinished)
+            with _connect(unfinished, named=results) as connection:
+                replaced = _write_trial(connection, tables, run_id, trial_key)
+            _flush(unfinished)
+            os.replace(unfinished, results)
+            _flush(results.parent)
+        except (OSError, duckdb.Error) as error:
+            raise ResultsError(f"{results}: could not be written ({error}). What it held before is unharmed.") from error
+        finally:
+            _remove(unfinished)
+    for old_run_id in replaced - {run_id}:
+        shutil.rmtree(images / "runs" / old_run_id, ignore_errors=True)
+
+
+def finished_trials(results: Path) -> dict[str, str]:
+    """Trial keys in the file `results`, each with its run_id; none where there is no such file yet."""
+    if not results.exists():
+        return {}
+    with _connect(results, named=results, read_only=True) as connection:
+        return dict(connection.execute("SELECT trial_key, run_id FROM run").fetchall())
+
+
+@contextmanager
+def _writer_lock(results: Path) -> Iterator[None]:
+    try:
+        results.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(results.with_name(f".{results.name}.lock"))
+        lock.acquire(timeout=LOCK_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise ResultsError(
+            f"{results}: another process kept it locked for {LOCK_TIMEOUT_SECONDS} s. Run again later."
+        ) from error
+    except OSError as error:
+        raise ResultsError(
+            f"{results}: its folder cannot be written to ({error.strerror}). Name another with --results."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open `path`, with all tables made where it is new; messages call it `named`."""
+    is_new = not path.exists()
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.Error as error:
+        raise ResultsError(
+            f"{named}: is no readable DuckDB file ({error}). Move it away, or name another with --results."
+        ) from error
+    try:
+        if is_new:
+            for table, columns in TABLES.items():
+                connection.execute(f"CREATE TABLE {table} ({columns})")
+            connection.execute("INSERT INTO contract VALUES (?)", [CONTRACT_VERSION])
+        _check_contract(connection, named)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _check_contract(connection: duckdb.DuckDBPyConnection, named: Path) -> None:
+    tables = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if missing := sorted(set(TABLES) - tables):
+        raise ResultsError(
+            f"{named}: lacks the tables {', '.join(missing)}, so this version did not write it. Name another with --results."
+        )
+    versions = [version for (version,) in connection.execute("SELECT version FROM contract").fetchall()]
+    if versions != [CONTRACT_VERSION]:
+        raise ResultsError(
+            f"{named}: has tables of version {versions}, this program writes {CONTRACT_VERSION}. Name another with --results."
+        )
+
+
+def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: str, trial_key: str) -> set[str]:
+    """Write and check all rows in one transaction; returns the runs of the same trial that they replace."""
+    connection.execute("BEGIN")
+    found = connection.execute("SELECT run_id FROM run WHERE trial_key = ?", [trial_key]).fetchall()
+    replaced = {old_run_id for (old_run_id,) in found}
+    for table, columns in TABLES.items():
+        if columns.strip().startswith("run_id"):
+            connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT unnest(?))", [list(replaced)])
+    for table, rows in tables.items():
+        _insert(connection, table, rows)
+    for complaint, offending in CHECKS:
+        [(count,)] = connection.execute(offending, {"run_id": run_id} if "$run_id" in offending else None).fetchall()
+        if count:
+            raise ResultsError(f"Nothing was written: {complaint} ({count} rows of run {run_id}).")
+    connection.execute("COMMIT")
+    connection.execute("CHECKPOINT")
+    return replaced
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pandas.DataFrame) -> None:
+    if table not in TABLES:
+        raise ResultsError(f"'{table}' is no table of the contract; they are {', '.join(TABLES)}.")
+    columns = ", ".join(rows.columns)
+    known = f"EXCEPT SELECT {columns} FROM {table}" if table in SHARED else ""
+    connection.register("new_rows", rows)
+    try:
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_rows {known}")
+    except duckdb.Error as error:
+        raise ResultsError(f"Nothing was written: rows do not fit the table {table} ({error}).") from error
+    finally:
+        connection.unregister("new_rows")
+
+
+def _check_pictures(images: Path, tables: Tables) -> None:
+    for table in ("image", "segmentation_mask"):
+        for path in tables[table]["path"] if table in tables else ():
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not (images / path).is_file():
+                raise ResultsError(f"Nothing was written: {table} names the picture '{path}', which is not below {images}.")
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file, or a folder's entries, on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(unfinished: Path) -> None:
+    for path in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
+        path.unlink(missing_ok=True)

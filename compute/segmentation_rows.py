@@ -1,0 +1,139 @@
+"""From label maps to rows: scores as raw counts, masks, and the data set they belong to."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas
+import torch
+from torch import Tensor
+
+from compute import metrics
+from compute.data.palette import color_values
+from compute.data.street_pairs import PairsSource, StreetPairs
+from compute.pictures import write_mask, write_photo
+
+
+class SegmentationRows:
+    """Gathers one run's rows on the validation images of street pairs, and writes the masks that they name."""
+
+    def __init__(self, source: PairsSource, pairs: StreetPairs, images: Path, run_id: str) -> None:
+        self.source, self.pairs, self.images, self.run_id = source, pairs, images, run_id
+        self.truth = torch.from_numpy(pairs.val.labels)
+        self.image_ids = image_ids(source, pairs)
+        self.segmentation_score: list[pandas.DataFrame] = []
+        self.foreground_score: list[pandas.DataFrame] = []
+        self.boundary_score = pandas.DataFrame()
+        self.segmentation_mask = dataset_tables(source, pairs, images)["segmentation_mask"]
+
+    def add_epoch(self, epoch: int, predicted: Tensor) -> float:
+        """Count label maps (N, H, W) uint8 of all validation images after `epoch`; returns their pooled mean IoU."""
+        matrices = metrics.confusion_matrices(self.truth, predicted, self.pairs.class_count)
+        intersection, predicted_pixels, true_pixels = metrics.class_counts(matrices)
+        image_count, class_count = intersection.shape
+        scores = {
+            "run_id": self.run_id,
+            "epoch": epoch,
+            "image_id": np.repeat(self.image_ids, class_count),
+            "class_id": np.tile(np.arange(class_count), image_count),
+            "intersection": intersection.flatten(),
+            "predicted": predicted_pixels.flatten(),
+            "truth": true_pixels.flatten(),
+        }
+        self.segmentation_score.append(pandas.DataFrame(scores))
+        both, either = metrics.foreground_counts(matrices)
+        foreground = {
+            "run_id": self.run_id,
+            "epoch": epoch,
+            "image_id": self.image_ids,
+            "intersection": both,
+            "union_pixels": either,
+        }
+        self.foreground_score.append(pandas.DataFrame(foreground))
+        return metrics.pooled_mean_iou(intersection, predicted_pixels, true_pixels)
+
+    def add_boundaries(self, predicted: Tensor) -> None:
+        """Count right pixels of the final label maps (N, H, W) by distance to the nearest class boundary."""
+        correct, total = metrics.boundary_counts(_bands(self.pairs), self.truth, predicted, self.pairs.class_count)
+        names = [name for name, _ in metrics.BOUNDARY_BANDS]
+        scores = {
+            "run_id": self.run_id,
+            "image_id": np.repeat(self.image_ids, len(names)),
+            "band": np.tile(names, len(self.image_ids)),
+            "correct": correct.flatten(),
+            "total": total.flatten(),
+        }
+        self.boundary_score = pandas.DataFrame(scores)
+
+    def add_masks(self, epoch: int, predicted: Tensor) -> None:
+        """Keep label maps (N, H, W) as palette PNGs."""
+        colors = color_values(self.pairs.classes)
+        paths = [f"runs/{self.run_id}/epoch_{epoch}/{stem}.png" for stem in self.pairs.val.stems]
+        for path, labels in zip(paths, predicted.numpy(), strict=True):
+            write_mask(self.images, path, labels, colors)
+        masks = pandas.DataFrame({"run_id": self.run_id, "epoch": epoch, "image_id": self.image_ids, "path": paths})
+        self.segmentation_mask = pandas.concat([self.segmentation_mask, masks], ignore_index=True)
+
+    def tables(self) -> dict[str, pandas.DataFrame]:
+        """All rows gathered so far, with those of their data set."""
+        return {
+            **dataset_tables(self.source, self.pairs, self.images),
+            "segmentation_mask": self.segmentation_mask,
+            "segmentation_score": pandas.concat(self.segmentation_score, ignore_index=True),
+            "foreground_score": pandas.concat(self.foreground_score, ignore_index=True),
+            "boundary_score": self.boundary_score,
+        }
+
+
+def image_ids(source: PairsSource, pairs: StreetPairs) -> list[str]:
+    """Key of each validation image: its data set, split and file stem."""
+    return [f"{source.dataset}/val/{stem}" for stem in pairs.val.stems]
+
+
+@functools.lru_cache(maxsize=2)
+def dataset_tables(source: PairsSource, pairs: StreetPairs, images: Path) -> dict[str, pandas.DataFrame]:
+    """Rows that all runs on one data set share; their photos and true masks are written below `images`, once a process."""
+    dataset, count = source.dataset, len(pairs.val.stems)
+    ids = image_ids(source, pairs)
+    photo_paths = [f"{dataset}/photo/{stem}.jpg" for stem in pairs.val.stems]
+    mask_paths = [f"{dataset}/truth/{stem}.png" for stem in pairs.val.stems]
+    colors = color_values(pairs.classes)
+    for index in range(count):
+        write_photo(images, photo_paths[index], pairs.val.photos[index])
+        write_mask(images, mask_paths[index], pairs.val.labels[index], colors)
+    height, width = pairs.val.labels.shape[1:]
+    image = {
+        "image_id": ids,
+        "dataset": dataset,
+        "split": "val",
+        "ordinal": range(1, count + 1),
+        "path": photo_paths,
+        "width": width,
+        "height": height,
+        "source": source.source,
+        "license": source.license,
+        # Of the decoded pixels, so that another version of the JPEG encoder makes no other picture of it.
+        "sha256": [hashlib.sha256(photo.tobytes()).hexdigest() for photo in pairs.val.photos],
+    }
+    description = {
+        "dataset": dataset,
+        "name": source.name,
+        "labels": source.labels,
+        "fingerprint": source.fingerprint,
+        "train_images": len(pairs.train.stems),
+        "val_images": count,
+        "source": source.source,
+        "license": source.license,
+    }
+    return {
+        "dataset": pandas.DataFrame([description]),
+        "image": pandas.DataFrame(image),
+        "segmentation_class": pandas.DataFrame(pairs.classes).assign(dataset=dataset),
+        "segmentation_mask": pandas.DataFrame({"run_id": None, "epoch": None, "image_id": ids, "path": mask_paths}),
+    }
+
+
+@functools.lru_cache(maxsize=2)
+def _bands(pairs: StreetPairs) -> Tensor:
+    return metrics.boundary_bands(torch.from_numpy(pairs.val.labels), pairs.class_count)

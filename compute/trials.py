@@ -1,0 +1,213 @@
+"""Runs trials one after the other: skips what is finished, shows progress, publishes each as it ends."""
+
+import functools
+import hashlib
+import itertools
+import json
+import platform
+import subprocess
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas
+import torch
+from rich import markup
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from compute import results
+from compute.data.errors import DataError
+from compute.data.street_pairs import PairsSource
+
+Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a trial function is given to work with."""
+
+    run_id: str
+    device: torch.device
+    images: Path  # pictures go below this folder, in the paths that the rows name
+    cache: Path
+    report: Report  # (steps done, steps in all, a few words on loss or score)
+
+
+@dataclass(frozen=True)
+class TrialRows:
+    """What a trial function returns: rows by table, and what only it knows about its row in the table `run`."""
+
+    tables: dict[str, pandas.DataFrame]
+    weights: str  # where the model's weights come from, in words
+    weights_sha256: str | None = None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The unit of work, of resume and of distribution: one variant of one experiment with one seed.
+
+    `settings` is a frozen dataclass of plain values; `run` does the work.
+    """
+
+    experiment: str
+    variant: str
+    profile: str
+    seed: int
+    version: int
+    settings: Any
+    data: PairsSource
+    run: Callable[["Trial", Workbench], TrialRows]
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the rows; a finished trial of the same key need not run again."""
+        parts = [
+            self.experiment,
+            self.variant,
+            self.profile,
+            self.seed,
+            self.version,
+            asdict(self.settings),
+            self.data.fingerprint,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """What a person reads in a list or beside a bar."""
+        return f"{self.experiment} · {self.variant} · seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call of `run_trials`."""
+
+    finished: int
+    already_there: int
+    failed: tuple[str, ...]
+    interrupted: bool
+
+
+def run_trials(
+    trials: Sequence[Trial], results_file: Path, images: Path, cache: Path, device: torch.device, force: bool, console: Console
+) -> Outcome:
+    """Run each trial that is not in `results_file` yet, or all with `force`, and publish each when it ends.
+
+    Ctrl-C and a failing trial leave every finished trial in place; a failure is shown and the next trial runs. Raises
+    results.ResultsError where `results_file` cannot be used at all.
+    """
+    there = results.finished_trials(results_file)
+    pending = [trial for trial in trials if force or trial.key not in there]
+    finished, failed, interrupted = 0, [], False
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress, warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{markup.escape(str(message))}[/]", highlight=False)
+        try:
+            for trial in pending:
+                bar = progress.add_task(trial.title, total=None, note="")
+                run_id = _free_run_id(trial.key, set(there.values()))
+                bench = Workbench(run_id, device, images, cache, _bar_report(progress, bar))
+                if error := _run_one(trial, bench, results_file):
+                    failed.append(trial.title)
+                    console.print(f"[red]{trial.title} failed:[/] {markup.escape(error)}", highlight=False)
+                else:
+                    finished += 1
+        except KeyboardInterrupt:
+            interrupted = True
+    return Outcome(finished, len(trials) - len(pending), tuple(failed), interrupted)
+
+
+def _bar_report(progress: Progress, bar: TaskID) -> Report:
+    def report(done: int, total: int, note: str) -> None:
+        progress.update(bar, completed=done, total=total, note=note)
+
+    return report
+
+
+def _run_one(trial: Trial, bench: Workbench, results_file: Path) -> str | None:
+    """Run and publish one trial; returns what went wrong, if anything did."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    try:
+        rows = trial.run(trial, bench)
+        run = _run_row(trial, bench, rows, started, time.perf_counter() - clock)
+        results.publish(results_file, bench.images, {"run": run, **rows.tables})
+    except (DataError, results.ResultsError) as error:
+        return str(error)
+    except torch.OutOfMemoryError:
+        return f"{bench.device} ran out of memory. Close other programs on it, or run with --device cpu."
+    except OSError as error:
+        return f"{error.filename or 'a file'}: {error.strerror or error}. Nothing that was finished is lost."
+    except Exception:  # one trial's fault must not cost the others their turn
+        return traceback.format_exc()
+    return None
+
+
+def _run_row(trial: Trial, bench: Workbench, rows: TrialRows, started: datetime, seconds: float) -> pandas.DataFrame:
+    row = {
+        "run_id": bench.run_id,
+        "trial_key": trial.key,
+        "experiment": trial.experiment,
+        "variant": trial.variant,
+        "profile": trial.profile,
+        "seed": trial.seed,
+        "dataset": trial.data.dataset,
+        "settings": json.dumps(asdict(trial.settings) | {"version": trial.version}),
+        "started_at": started.replace(tzinfo=None),
+        "seconds": seconds,
+        "device": device_name(bench.device),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "git_commit": _git_commit(),
+        "weights": rows.weights,
+        "weights_sha256": rows.weights_sha256,
+        "data_fingerprint": trial.data.fingerprint,
+        "parameters": rows.parameters,
+    }
+    return pandas.DataFrame([row])
+
+
+def device_name(device: torch.device) -> str:
+    """The maker's name of a GPU, or the processor's where `device` is the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.exists():
+        for line in cpu_info.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"CPU {line.partition(':')[2].strip()}"
+    return f"CPU {platform.processor() or platform.machine()}"
+
+
+@functools.cache
+def _git_commit() -> str | None:
+    """The commit that computes, marked where `compute/` differs from it; None outside a clone."""
+    code = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=code, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "."], cwd=code, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit} with changes" if changes else commit
+
+
+def _free_run_id(key: str, taken: set[str]) -> str:
+    """The key's start, counted up where a run that is to be replaced has it, so that its pictures stay until it is."""
+    candidates = (key[:12] if number == 1 else f"{key[:12]}-{number}" for number in itertools.count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)
