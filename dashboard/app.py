@@ -1,0 +1,61 @@
+"""The dashboard: `streamlit run dashboard/app.py`.
+
+It shows `results.duckdb` and `images/` of the folder above, or what CONTRAST_RESULTS and CONTRAST_IMAGES name.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import streamlit
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
+
+from dashboard import layout, queries  # noqa: E402
+from dashboard.app_pages import overview, runs, segmentation_metric, unet_skip_connections  # noqa: E402
+
+SECTIONS: dict[str, list[ModuleType]] = {
+    "": [overview],
+    "Segmentation": [unet_skip_connections, segmentation_metric],
+    "Results": [runs],
+}
+
+
+def main() -> None:
+    """Draw the page that the address names, on the results as they are now."""
+    streamlit.set_page_config("Contrast", page_icon=":material/compare:", layout="wide")
+    pages: layout.Pages = {}
+    for module in (module for modules in SECTIONS.values() for module in modules):
+        stem = module.__name__.rpartition(".")[2]
+        pages[stem] = streamlit.Page(_drawing(module, pages), title=module.TITLE, url_path=stem, default=module is overview)
+    by_section = {
+        section: [pages[module.__name__.rpartition(".")[2]] for module in modules] for section, modules in SECTIONS.items()
+    }
+    streamlit.navigation(by_section).run()
+
+
+def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
+    """What draws a module's page, or says in words why it cannot."""
+
+    def draw() -> None:
+        path = Path(os.environ.get("CONTRAST_RESULTS", ROOT / "results.duckdb"))
+        images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
+        try:
+            module.page(queries.open_results(path, images), pages)
+        except queries.NoResultsError as error:
+            streamlit.title("Nothing has been computed yet")
+            streamlit.info(layout.plain(error))
+            streamlit.code("python -m compute run --profile mini", language="bash")
+            streamlit.caption("About a minute and a half on two processor cores, without any download. Then reload this page.")
+        except queries.ResultsError as error:
+            streamlit.title("These results cannot be shown")
+            streamlit.error(layout.plain(error))
+
+    return draw
+
+
+main()

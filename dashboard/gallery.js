@@ -1,0 +1,45 @@
+// Draws rows of pictures, each with an optional mask laid over it, and tells Python which row a person opens.
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const root = parentElement.querySelector(".gallery");
+  root.style.setProperty("--mask-opacity", data.opacity);
+  root.style.setProperty("--cell-width", data.cellWidth);
+  if (root.dataset.version === data.version) return; // the same pictures, perhaps under another opacity
+  root.dataset.version = data.version;
+
+  const picture = (cell) => {
+    const figure = document.createElement("figure");
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    frame.style.aspectRatio = data.aspect;
+    for (const [kind, source] of [["photo", cell.photo], ["mask", cell.mask]]) {
+      if (!source) continue;
+      const image = document.createElement("img");
+      image.className = kind;
+      image.src = source;
+      image.alt = kind === "photo" || !cell.photo ? cell.alt : "";
+      frame.append(image);
+    }
+    if (cell.missing) frame.append(cell.missing);
+    const caption = document.createElement("figcaption");
+    caption.textContent = cell.caption;
+    figure.append(frame, caption);
+    return figure;
+  };
+
+  root.replaceChildren(
+    ...data.rows.map((row) => {
+      const entry = document.createElement(data.clickable ? "button" : "section");
+      entry.className = "row";
+      const title = document.createElement("span");
+      title.className = "title";
+      title.textContent = row.title;
+      const cells = document.createElement("div");
+      cells.className = "cells";
+      cells.append(...row.cells.map(picture));
+      entry.append(title, cells);
+      if (data.clickable) entry.onclick = () => setTriggerValue("opened", row.id);
+      return entry;
+    }),
+  );
+}

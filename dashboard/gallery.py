@@ -1,0 +1,179 @@
+"""Picture grids: thumbnails of photos with masks laid over them, in pages, one of which a person can open."""
+
+import base64
+import functools
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import streamlit
+from PIL import Image
+
+THUMBNAIL_PX = 256  # the longer side
+LARGEST_PIXELS = 64_000_000
+HERE = Path(__file__).parent
+# Both right (the photo shows through), only A right, only B right, both wrong, not scored.
+FOUR_WAY_COLORS = ((0, 0, 0, 0), (42, 120, 184, 255), (232, 146, 58, 255), (58, 42, 72, 255), (0, 0, 0, 0))
+
+# Neither number is non-zero, only one is, both are.
+AND_OR_COLORS = ((38, 32, 44), (226, 176, 210), (184, 90, 158))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a row: a photo, a mask, or a photo under a mask; the text below it and the words for who cannot see it."""
+
+    caption: str
+    alt: str
+    photo: str | None = None
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Pictures that belong together, under a title; `key` is what a person opens."""
+
+    key: str
+    title: str
+    cells: list[Cell] = field(default_factory=list)
+
+
+_component = streamlit.components.v2.component(
+    "contrast_gallery",
+    html='<div class="gallery"></div>',
+    css=(HERE / "gallery.css").read_text(),
+    js=(HERE / "gallery.js").read_text(),
+)
+
+
+def show(
+    rows: list[Row],
+    key: str,
+    opacity: float,
+    aspect: float = 1.0,
+    cell_width_rem: float = 8,
+    on_open: Callable[[str], None] | None = None,
+) -> None:
+    """Draw rows of pictures of one aspect ratio (width by height), and call `on_open` with a row's key when a person picks it.
+
+    A picture is at least `cell_width_rem` wide; what does not fit beside the others goes below them.
+    """
+
+    def opened() -> None:
+        row_key = streamlit.session_state[key].get("opened")
+        if on_open is not None and row_key in {row.key for row in rows}:
+            on_open(row_key)
+
+    data = {
+        "version": str(hash(tuple((row.key, row.title, tuple(row.cells)) for row in rows))),
+        "opacity": opacity,
+        "aspect": aspect,
+        "cellWidth": f"{cell_width_rem}rem",
+        "clickable": on_open is not None,
+        "rows": [{"id": row.key, "title": row.title, "cells": [vars(cell) for cell in row.cells]} for row in rows],
+    }
+    _component(key=key, data=data, on_opened_change=opened)
+
+
+def find_picture(images: Path, relative: str | None) -> Path | None:
+    """The file below `images` that results name, or None where there is none or the path leads elsewhere."""
+    if not relative:
+        return None
+    folder = images.resolve()
+    path = (folder / relative).resolve()
+    return path if path.is_relative_to(folder) and path.is_file() else None
+
+
+def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str | None:
+    """A photo as a WebP data URL no larger than `longest_px`; None where it cannot be read."""
+    return _photo_url(path, path.stat().st_mtime_ns, longest_px) if path else None
+
+
+@functools.lru_cache(maxsize=2000)
+def _photo_url(path: Path, modified_ns: int, longest_px: int) -> str | None:
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                return None
+            image.draft("RGB", (longest_px, longest_px))  # lets a JPEG decode at a fraction of its size
+            photo = image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    photo.thumbnail((longest_px, longest_px))
+    return _data_url(photo, "webp", quality=80, method=2)
+
+
+def mask_url(path: Path | None) -> str | None:
+    """A mask in its palette's colours as a PNG data URL; None where it cannot be read."""
+    return _mask_url(path, path.stat().st_mtime_ns) if path else None
+
+
+@functools.lru_cache(maxsize=4000)
+def _mask_url(path: Path, modified_ns: int) -> str | None:
+    indices, palette = _read_mask(path, modified_ns)
+    if indices is None:
+        return None
+    return _indexed_url(indices, palette)
+
+
+def four_way_url(truth: Path | None, mask_a: Path | None, mask_b: Path | None, class_count: int) -> str | None:
+    """Where both masks are right, only A, only B, or neither, as a PNG data URL; None where one of them cannot be read."""
+    paths = (truth, mask_a, mask_b)
+    if any(path is None for path in paths):
+        return None
+    return _four_way_url(paths, tuple(path.stat().st_mtime_ns for path in paths if path), class_count)
+
+
+@functools.lru_cache(maxsize=2000)
+def _four_way_url(paths: tuple[Path, ...], modified_ns: tuple[int, ...], class_count: int) -> str | None:
+    true, a, b = (_read_mask(path, modified)[0] for path, modified in zip(paths, modified_ns, strict=True))
+    if true is None or a is None or b is None or not true.shape == a.shape == b.shape:
+        return None
+    return _indexed_url(four_way(true, a, b, class_count), [value for color in FOUR_WAY_COLORS for value in color], mode="RGBA")
+
+
+def four_way(truth: np.ndarray, mask_a: np.ndarray, mask_b: np.ndarray, class_count: int) -> np.ndarray:
+    """Index into FOUR_WAY_COLORS of each pixel: three (H, W) uint8 -> (H, W) uint8; a truth of `class_count` or more is not scored."""
+    outcome = 2 * (mask_a != truth).astype(np.uint8) + (mask_b != truth)  # 0 both right, 1 only A, 2 only B, 3 neither
+    return np.where(truth < class_count, outcome, 4).astype(np.uint8)
+
+
+def and_or_url(truth: Path | None, mask: Path | None, constant_class: int = 0) -> str | None:
+    """What the notebook's metric sees, as a PNG data URL: both class numbers non-zero, only one, or neither.
+
+    The prediction is `mask`, or `constant_class` everywhere where that is None. None where a mask cannot be read.
+    """
+    true = _read_mask(truth, truth.stat().st_mtime_ns)[0] if truth else None
+    if true is None:
+        return None
+    predicted = _read_mask(mask, mask.stat().st_mtime_ns)[0] if mask else np.full_like(true, constant_class)
+    if predicted is None or predicted.shape != true.shape:
+        return None
+    seen = (true != 0).astype(np.uint8) + (predicted != 0)
+    return _indexed_url(seen.astype(np.uint8), [value for color in AND_OR_COLORS for value in color])
+
+
+def _read_mask(path: Path, modified_ns: int) -> tuple[np.ndarray | None, list[int]]:
+    try:
+        with Image.open(path) as image:
+            if image.mode != "P" or image.width * image.height > LARGEST_PIXELS:
+                return None, []
+            return np.asarray(image), image.getpalette() or []
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, []
+
+
+def _indexed_url(indices: np.ndarray, palette: list[int], mode: str = "RGB") -> str:
+    image = Image.frombytes("P", indices.shape[::-1], indices.tobytes())
+    image.putpalette(palette, mode)
+    if max(image.size) > 2 * THUMBNAIL_PX:
+        image.thumbnail((2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX), Image.Resampling.NEAREST)
+    return _data_url(image, "png")
+
+
+def _data_url(image: Image.Image, kind: str, **options: int) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

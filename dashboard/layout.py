@@ -1,0 +1,127 @@
+"""What all pages share: the heading, the words for a profile, the message where nothing has run, numbers as text."""
+
+import html
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas
+import streamlit
+
+from dashboard.intervals import Estimate
+
+PROFILE_NOTES = {
+    "mini": "a miniature that trains in about a minute on a CPU; its figures stand for themselves, not for a published result",
+    "gpu": "full-size networks on drawn streets; real timings, but no published data",
+    "full": "the published protocol on real data",
+}
+Pages = dict[str, Any]  # streamlit.Page by the stem that names experiment and page alike
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an experiment found on one data set: a sentence, what it rests on, and the choices of the view that shows it."""
+
+    sentence: str
+    basis: str
+    query: dict[str, str]
+
+
+def heading(question: str, answer: str) -> None:
+    """The page's question, and in a sentence how it is answered."""
+    streamlit.title(question)
+    streamlit.markdown(answer)
+
+
+def plain(text: object) -> str:
+    """Foreign text for use in Markdown, with every mark taken literally and no more than 120 characters."""
+    shown = str(text)
+    return MARKDOWN.sub(r"\\\1", shown if len(shown) <= 120 else f"{shown[:119]}…")
+
+
+def dataset_labels(found: pandas.DataFrame) -> list[str]:
+    """What a person picks from: name, way of labelling and profile of each row, told apart by the key where they are the same."""
+    labels = [
+        f"{row.dataset_name}{', k-means labels' if row.labels == 'kmeans' else ''} · {row.profile}"
+        for row in found.itertuples()
+    ]
+    return [f"{label} · {key}" if labels.count(label) > 1 else label for label, key in zip(labels, found.dataset, strict=True)]
+
+
+def not_run_yet(experiment: str) -> None:
+    """Say that an experiment has no results here, and which command makes them."""
+    streamlit.info("This experiment has not run yet. The miniature needs no download and no GPU:", icon=":material/science:")
+    streamlit.code(f"python -m compute run {experiment} --profile mini", language="bash")
+    streamlit.caption(
+        "Add --pairs DIR to run it on your own street pairs. This page fills by itself when the first trial is published."
+    )
+
+
+def profile_note(profile: str) -> str:
+    """What a profile's figures are worth, in a few words of Markdown."""
+    return f"Profile **{plain(profile)}**: {PROFILE_NOTES.get(profile, 'a profile that this dashboard does not know')}."
+
+
+def swatches(colors: dict[str, str], title: str) -> None:
+    """A legend: each name beside its color, which must be of the form #rrggbb or is left out."""
+    entries = "".join(
+        f'<span style="display:inline-flex;align-items:center;gap:.35rem"><span style="width:.8rem;height:.8rem;border-radius:.2rem;'
+        f'border:1px solid #8888;background:{color}"></span>{html.escape(str(name)[:60])}</span>'
+        for name, color in colors.items()
+        if COLOR.fullmatch(str(color))
+    )
+    streamlit.html(
+        f'<div style="display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.82rem"><strong>{html.escape(title)}</strong>{entries}</div>'
+    )
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def with_interval(estimate: Estimate, signed: bool = False) -> str:
+    """A figure with its 95 % interval: 0.201 [0.180, 0.223]."""
+    form = "{:+.3f}" if signed else "{:.3f}"
+    if math.isnan(estimate.low):
+        return form.format(estimate.value)
+    return f"{form} [{form}, {form}]".format(estimate.value, estimate.low, estimate.high)
+
+
+def download(frame: pandas.DataFrame, name: str) -> None:
+    """A small button that saves a chart's rows as CSV."""
+    safe = frame.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)  # no formulas
+    streamlit.download_button(
+        "CSV",
+        safe.to_csv(index=False),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv_{name}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+
+
+def provenance(runs: pandas.DataFrame, run_ids: Iterable[str], pages: Pages) -> None:
+    """Where the page's figures come from: device, date, commit and versions, with a link to all that is known of each run."""
+    chosen = runs[runs.run_id.isin(list(run_ids))]
+    if chosen.empty:
+        return
+    first = chosen.iloc[0]
+    commits = ", ".join(sorted({str(commit)[:10] for commit in chosen.git_commit.dropna()})) or "unknown"
+    streamlit.divider()
+    streamlit.caption(
+        f"From {len(chosen)} runs on {plain(first.device)}, {first.threads} threads · torch {plain(first.torch)} · commit {plain(commits)} · "
+        f"{chosen.started_at.max():%Y-%m-%d %H:%M} UTC"
+    )
+    streamlit.page_link(
+        pages["runs"],
+        label="All that is known of each run",
+        icon=":material/history:",
+        query_params={"experiment": first.experiment},
+    )
