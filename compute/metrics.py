@@ -1,7 +1,7 @@
 """Pure functions from label maps to raw pixel counts, and from counts to scores.
 
-A label map holds one class index per pixel as uint8. With `class_count` = C the classes 0 to C - 1 are scored; a true index of C
-or more is ignored, that is, left out of every count here. Predictions are always below C.
+A label map holds one class index per pixel as uint8. With `class_count` = C the classes 0 to C - 1 are scored; a true index of
+C or more is ignored, that is, left out of every count here. Predictions are always below C.
 """
 
 import torch
@@ -41,7 +41,7 @@ def class_counts(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def foreground_counts(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """The notebook's intersection and union, which see only whether a class index is zero or not.
 
-    `logical_and(label, prediction)` is true where both indices are non-zero, be they equal or not, and `logical_or` where either is.
+    `logical_and(label, prediction)` is true where both indices are non-zero, equal or not, and `logical_or` where either is.
     matrices: (N, C, C) -> two (N,) int64, in pixels.
     """
     union = matrices.sum(dim=(1, 2)) - matrices[:, 0, 0]
@@ -94,5 +94,8 @@ def mean_iou_per_image(intersection: Tensor, predicted: Tensor, truth: Tensor) -
 
 
 def pooled_mean_iou(intersection: Tensor, predicted: Tensor, truth: Tensor) -> float:
-    """Mean over the classes of IoU from counts pooled over all images: three (N, C) -> 0 to 1 (PASCAL VOC's and Cityscapes' definition)."""
+    """Mean over the classes of IoU from counts pooled over all images: three (N, C) -> 0 to 1.
+
+    The definition of the PASCAL VOC and Cityscapes benchmarks.
+    """
     return float(intersection_over_union(intersection.sum(dim=0), predicted.sum(dim=0), truth.sum(dim=0)).nanmean())

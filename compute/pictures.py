@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,14 +17,14 @@ def write_photo(images: Path, path: str, pixels: np.ndarray) -> str:
 
 
 def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) -> str:
-    """Write class indices (H, W) uint8 as a PNG whose palette holds the classes' `colors` (C, 3), and return the file's SHA-256."""
+    """Write class indices (H, W) uint8 as a PNG with the classes' `colors` (C, 3) as palette, and return its SHA-256."""
     height, width = labels.shape
     image = Image.frombytes("P", (width, height), labels.tobytes())
     image.putpalette(colors.astype(np.uint8).tobytes())
     return _write(images / path, image, optimize=True)
 
 
-def _write(target: Path, image: Image.Image, **options: object) -> str:
+def _write(target: Path, image: Image.Image, **options: Any) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     image.save(unfinished, **options)

@@ -1,7 +1,7 @@
 """The only writer of `results.duckdb`: one finished trial at a time, whole or not at all.
 
-`publish` copies the current file, writes one trial's rows in one transaction, checks them, checkpoints, and puts the copy in the
-file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant a complete one.
+`publish` copies the current file, writes one trial's rows in one transaction, checks them, checkpoints, and puts the copy in
+the file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant complete.
 """
 
 import os
@@ -28,8 +28,8 @@ class ResultsError(Exception):
 def publish(results: Path, images: Path, tables: Tables) -> None:
     """Add one trial to the file `results`: all rows of `tables`, or, on any error, none.
 
-    `tables["run"]` holds the trial's one row; an earlier run of the same trial (same `trial_key`) is replaced. Pictures that rows
-    name must already lie below `images`. Raises ResultsError where a check fails or the file cannot be used.
+    `tables["run"]` holds the trial's one row; an earlier run of the same trial (same `trial_key`) is replaced. Pictures that
+    rows name must already lie below `images`. Raises ResultsError where a check fails or the file cannot be used.
     """
     [(run_id, trial_key)] = tables["run"][["run_id", "trial_key"]].itertuples(index=False)
     _check_pictures(images, tables)

@@ -1,7 +1,7 @@
 """Every table of `results.duckdb`: the contract between compute and the dashboard.
 
-Fractions are 0 to 1, times are milliseconds unless named seconds, pictures are paths below `images/`, class indices are those of
-the data set's label maps. A published name keeps its meaning; a change that readers must know of raises CONTRACT_VERSION.
+Fractions are 0 to 1, times are milliseconds unless named seconds, pictures are paths below `images/`, class indices are those
+of the data set's label maps. A published name keeps its meaning; a change that readers must know of raises CONTRACT_VERSION.
 """
 
 CONTRACT_VERSION = 1
@@ -12,17 +12,18 @@ TABLES: dict[str, str] = {
         run_id VARCHAR NOT NULL, trial_key VARCHAR NOT NULL, experiment VARCHAR NOT NULL, variant VARCHAR NOT NULL,
         profile VARCHAR NOT NULL, seed INTEGER NOT NULL, dataset VARCHAR, settings JSON NOT NULL,
         started_at TIMESTAMP NOT NULL, seconds DOUBLE NOT NULL, device VARCHAR NOT NULL, host VARCHAR NOT NULL,
-        python VARCHAR NOT NULL, torch VARCHAR NOT NULL, threads INTEGER NOT NULL, git_commit VARCHAR, weights VARCHAR NOT NULL,
-        weights_sha256 VARCHAR, data_fingerprint VARCHAR NOT NULL, parameters BIGINT""",
+        python VARCHAR NOT NULL, torch VARCHAR NOT NULL, threads INTEGER NOT NULL, git_commit VARCHAR,
+        weights VARCHAR NOT NULL, weights_sha256 VARCHAR, data_fingerprint VARCHAR NOT NULL, parameters BIGINT""",
     "dataset": """
         dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, labels VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL,
         train_images INTEGER NOT NULL, val_images INTEGER NOT NULL, source VARCHAR NOT NULL, license VARCHAR NOT NULL""",
     "image": """
-        image_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, split VARCHAR NOT NULL, ordinal INTEGER NOT NULL, path VARCHAR NOT NULL,
-        width INTEGER NOT NULL, height INTEGER NOT NULL, wnid VARCHAR, style VARCHAR, source VARCHAR NOT NULL, author VARCHAR,
-        license VARCHAR NOT NULL, sha256 VARCHAR NOT NULL""",
+        image_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, split VARCHAR NOT NULL, ordinal INTEGER NOT NULL,
+        path VARCHAR NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, wnid VARCHAR, style VARCHAR,
+        source VARCHAR NOT NULL, author VARCHAR, license VARCHAR NOT NULL, sha256 VARCHAR NOT NULL""",
     "segmentation_class": """
-        dataset VARCHAR NOT NULL, class_id UTINYINT NOT NULL, name VARCHAR NOT NULL, color VARCHAR NOT NULL, ignored BOOLEAN NOT NULL""",
+        dataset VARCHAR NOT NULL, class_id UTINYINT NOT NULL, name VARCHAR NOT NULL, color VARCHAR NOT NULL,
+        ignored BOOLEAN NOT NULL""",
     "segmentation_score": """
         run_id VARCHAR NOT NULL, epoch SMALLINT NOT NULL, image_id VARCHAR NOT NULL, class_id UTINYINT NOT NULL,
         intersection INTEGER NOT NULL, predicted INTEGER NOT NULL, truth INTEGER NOT NULL""",
@@ -30,13 +31,15 @@ TABLES: dict[str, str] = {
         run_id VARCHAR NOT NULL, epoch SMALLINT NOT NULL, image_id VARCHAR NOT NULL,
         intersection INTEGER NOT NULL, union_pixels INTEGER NOT NULL""",
     "boundary_score": """
-        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, band VARCHAR NOT NULL, correct INTEGER NOT NULL, total INTEGER NOT NULL""",
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, band VARCHAR NOT NULL, correct INTEGER NOT NULL,
+        total INTEGER NOT NULL""",
     "segmentation_mask": "run_id VARCHAR, epoch SMALLINT, image_id VARCHAR NOT NULL, path VARCHAR NOT NULL",
     "training_step": """
-        run_id VARCHAR NOT NULL, epoch SMALLINT NOT NULL, step INTEGER NOT NULL, loss DOUBLE NOT NULL, learning_rate DOUBLE NOT NULL,
-        milliseconds DOUBLE NOT NULL""",
+        run_id VARCHAR NOT NULL, epoch SMALLINT NOT NULL, step INTEGER NOT NULL, loss DOUBLE NOT NULL,
+        learning_rate DOUBLE NOT NULL, milliseconds DOUBLE NOT NULL""",
     "label_cluster": """
-        run_id VARCHAR NOT NULL, cluster UTINYINT NOT NULL, color VARCHAR NOT NULL, class_id UTINYINT NOT NULL, pixels BIGINT NOT NULL""",
+        run_id VARCHAR NOT NULL, cluster UTINYINT NOT NULL, color VARCHAR NOT NULL, class_id UTINYINT NOT NULL,
+        pixels BIGINT NOT NULL""",
 }
 
 # What must be unique in each table.

@@ -19,7 +19,8 @@ import pandas
 import torch
 from rich import markup
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from compute import results
 from compute.data.errors import DataError
@@ -106,16 +107,12 @@ def run_trials(
     there = results.finished_trials(results_file)
     pending = [trial for trial in trials if force or trial.key not in there]
     finished, failed, interrupted = 0, [], False
-    columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as progress, warnings.catch_warnings():
+    with Progress(*_bar_columns(), console=console) as progress, warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: console.print(f"[yellow]{markup.escape(str(message))}[/]", highlight=False)
         try:
             for trial in pending:
-                bar = progress.add_task(trial.title, total=None, note="")
+                bar = progress.add_task(f"{trial.variant} · seed {trial.seed}", total=None, note="")
                 run_id = _free_run_id(trial.key, set(there.values()))
                 bench = Workbench(run_id, device, images, cache, _bar_report(progress, bar))
                 if error := _run_one(trial, bench, results_file):
@@ -126,6 +123,18 @@ def run_trials(
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(finished, len(trials) - len(pending), tuple(failed), interrupted)
+
+
+def _bar_columns() -> tuple[ProgressColumn, ...]:
+    """Name, bar, time and score, of which the name gives way where a terminal is narrow."""
+    fixed = Column(no_wrap=True)
+    return (
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=18)),
+        BarColumn(bar_width=10),
+        TaskProgressColumn(table_column=fixed),
+        TimeRemainingColumn(elapsed_when_finished=True, table_column=fixed.copy()),
+        TextColumn("{task.fields[note]}", table_column=fixed.copy()),
+    )
 
 
 def _bar_report(progress: Progress, bar: TaskID) -> Report:

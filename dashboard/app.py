@@ -11,7 +11,8 @@ from types import ModuleType
 
 import streamlit
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
 
@@ -27,7 +28,8 @@ SECTIONS: dict[str, list[ModuleType]] = {
 
 def main() -> None:
     """Draw the page that the address names, on the results as they are now."""
-    streamlit.set_page_config("Contrast", page_icon=":material/compare:", layout="wide")
+    streamlit.set_page_config("Contrast", page_icon=str(HERE / "icon.svg"), layout="wide")
+    streamlit.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
     pages: layout.Pages = {}
     for module in (module for modules in SECTIONS.values() for module in modules):
         stem = module.__name__.rpartition(".")[2]

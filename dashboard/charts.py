@@ -1,6 +1,7 @@
 """Altair charts from DataFrames; no Streamlit, no SQL.
 
-Variants take the theme's categorical colours in the order of VARIANT_ORDER, so that one colour means one variant on every page.
+The first two categorical colors of the theme stand for the two variants on every page; they are repeated here because a chart
+must name them.
 """
 
 import altair
@@ -8,137 +9,158 @@ import pandas
 
 VARIANT_COLORS = {"with skips": "#2a78b8", "without skips": "#e8923a"}
 METRIC_COLORS = {"notebook's IoU": "#b85a9e", "mean per image": "#3aa387", "pooled mean": "#8a6f3c"}
+INTERVAL_COLOR = "#7d8794"  # visible on bars and on both backgrounds
+NAMES_AXIS = altair.Axis(labelLimit=260, labelOverlap=False)
+AROUND_PX = 110  # legend, axis and its title, which count towards a chart's height
+FRACTION_AXIS = altair.Axis(tickCount=6, format=".2~f")
+TOP_LEGEND = altair.Legend(orient="top", title=None)
+Chart = altair.LayerChart | altair.FacetChart | altair.Chart
 
 
-def _colored(field: str, colors: dict[str, str], title: str | None = None) -> altair.Color:
-    scale = altair.Scale(domain=list(colors), range=list(colors.values()))
-    return altair.Color(f"{field}:N", scale=scale, title=title, legend=altair.Legend(orient="top"))
+def _colored(field: str, colors: dict[str, str]) -> altair.Color:
+    return altair.Color(f"{field}:N", scale=altair.Scale(domain=list(colors), range=list(colors.values())), legend=TOP_LEGEND)
 
 
-def class_iou(scores: pandas.DataFrame) -> altair.LayerChart:
-    """Bars of IoU by class and variant with intervals; columns class, variant, iou, low, high, pixel_share."""
-    base = altair.Chart(scores).encode(
-        y=altair.Y("class:N", sort=None, title=None),
-        yOffset=altair.YOffset("variant:N", sort=list(VARIANT_COLORS)),
-    )
-    tooltip = [
-        altair.Tooltip("class:N", title="class"),
-        altair.Tooltip("variant:N", title="U-Net"),
-        altair.Tooltip("iou:Q", format=".3f", title="IoU"),
-        altair.Tooltip("low:Q", format=".3f", title="95 % from"),
-        altair.Tooltip("high:Q", format=".3f", title="to"),
-        altair.Tooltip("pixel_share:Q", format=".1%", title="share of pixels"),
+def _figures(*columns: tuple[str, str, str]) -> list[altair.Tooltip]:
+    return [
+        altair.Tooltip(field, title=title, format=form) if form else altair.Tooltip(field, title=title)
+        for field, title, form in columns
     ]
+
+
+def class_iou(scores: pandas.DataFrame) -> Chart:
+    """Bars of IoU by class and variant with intervals; columns class, variant, iou, low, high, pixel_share, difference."""
+    base = altair.Chart(scores).encode(
+        y=altair.Y("class:N", sort=None, title=None, axis=NAMES_AXIS, scale=altair.Scale(paddingInner=0.25)),
+        yOffset=altair.YOffset("variant:N", sort=list(VARIANT_COLORS)),
+        tooltip=_figures(
+            ("class:N", "class", ""),
+            ("variant:N", "U-Net", ""),
+            ("iou:Q", "IoU", ".3f"),
+            ("low:Q", "95 % from", ".3f"),
+            ("high:Q", "to", ".3f"),
+            ("difference:N", "with minus without", ""),
+            ("pixel_share:Q", "share of true pixels", ".1%"),
+        ),
+    )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        x=altair.X("iou:Q", title="IoU, pooled over images", scale=altair.Scale(domain=[0, 1])),
+        x=altair.X("iou:Q", title="IoU, pooled over images", scale=altair.Scale(domain=[0, 1]), axis=FRACTION_AXIS),
         color=_colored("variant", VARIANT_COLORS),
-        tooltip=tooltip,
     )
-    intervals = base.mark_rule(strokeWidth=1.5, opacity=0.75).encode(x="low:Q", x2="high:Q", tooltip=tooltip)
-    return altair.layer(bars, intervals).properties(height=altair.Step(16))
+    intervals = base.mark_rule(strokeWidth=2, color=INTERVAL_COLOR).encode(x="low:Q", x2="high:Q")
+    return altair.layer(bars, intervals).properties(height=30 * scores["class"].nunique() + AROUND_PX)
 
 
-def epoch_scores(scores: pandas.DataFrame) -> altair.Chart:
-    """Lines of mean IoU by epoch, one for each variant and seed; columns epoch, variant, seed, mean_iou."""
+def _lines(rows: pandas.DataFrame, x: altair.X, y: altair.Y, tooltip: list[altair.Tooltip]) -> Chart:
+    """One line for each variant, in its color, and seed, in its dashes."""
+    seeds = altair.Legend(orient="top", title="seed", symbolType="stroke", symbolStrokeColor=INTERVAL_COLOR, symbolSize=300)
     return (
-        altair.Chart(scores)
-        .mark_line(point=altair.OverlayMarkDef(size=28), strokeWidth=2)
-        .encode(
-            x=altair.X("epoch:Q", title="epoch", axis=altair.Axis(tickMinStep=1, format="d")),
-            y=altair.Y("mean_iou:Q", title="mean IoU, pooled", scale=altair.Scale(domainMin=0)),
-            color=_colored("variant", VARIANT_COLORS),
-            strokeDash=altair.StrokeDash("seed:N", title="seed", legend=altair.Legend(orient="top")),
-            tooltip=["variant:N", "seed:N", "epoch:Q", altair.Tooltip("mean_iou:Q", format=".3f", title="mean IoU")],
-        )
-        .properties(height=280)
-    )
-
-
-def training_loss(losses: pandas.DataFrame) -> altair.Chart:
-    """Lines of training loss, averaged over neighbouring steps; columns step, variant, seed, loss."""
-    return (
-        altair.Chart(losses)
+        altair.Chart(rows)
         .mark_line(strokeWidth=2)
         .encode(
-            x=altair.X("step:Q", title="optimiser step"),
-            y=altair.Y("loss:Q", title="cross-entropy (nats a pixel)", scale=altair.Scale(zero=False)),
+            x=x,
+            y=y,
             color=_colored("variant", VARIANT_COLORS),
-            strokeDash=altair.StrokeDash("seed:N", title="seed", legend=altair.Legend(orient="top")),
-            tooltip=["variant:N", "seed:N", "step:Q", altair.Tooltip("loss:Q", format=".3f")],
+            strokeDash=altair.StrokeDash("seed:N", legend=seeds),
+            tooltip=tooltip,
         )
-        .properties(height=280)
+        .properties(height=330)
     )
 
 
-def boundary_accuracy(scores: pandas.DataFrame) -> altair.LayerChart:
-    """Pixel accuracy by distance to the nearest boundary, with intervals; columns band, variant, accuracy, low, high, pixel_share."""
+def epoch_scores(scores: pandas.DataFrame) -> Chart:
+    """Mean IoU after each epoch; columns epoch, variant, seed, mean_iou."""
+    x = altair.X("epoch:Q", title="epoch, the first being 0", axis=altair.Axis(tickMinStep=1, format="d"))
+    y = altair.Y("mean_iou:Q", title="mean IoU, pooled over all images", axis=FRACTION_AXIS)
+    tooltip = _figures(
+        ("variant:N", "U-Net", ""), ("seed:N", "seed", ""), ("epoch:Q", "epoch", ""), ("mean_iou:Q", "mean IoU", ".3f")
+    )
+    return _lines(scores, x, y, tooltip)
+
+
+def training_loss(losses: pandas.DataFrame) -> Chart:
+    """Training loss, averaged over neighbouring steps; columns step, variant, seed, loss."""
+    x = altair.X("step:Q", title="optimizer step", axis=altair.Axis(tickCount=6, format="d"))
+    y = altair.Y("loss:Q", title="cross-entropy, nats a pixel", axis=FRACTION_AXIS)
+    tooltip = _figures(
+        ("variant:N", "U-Net", ""), ("seed:N", "seed", ""), ("step:Q", "about step", ".0f"), ("loss:Q", "loss", ".3f")
+    )
+    return _lines(losses, x, y, tooltip)
+
+
+def boundary_accuracy(scores: pandas.DataFrame) -> Chart:
+    """Pixel accuracy by distance to the nearest boundary; columns band, variant, accuracy, low, high, pixel_share."""
     base = altair.Chart(scores).encode(
         x=altair.X("band:N", sort=None, title="pixels to the nearest boundary between classes", axis=altair.Axis(labelAngle=0)),
         xOffset=altair.XOffset("variant:N", sort=list(VARIANT_COLORS)),
-    )
-    tooltip = [
-        altair.Tooltip("band:N", title="distance (pixels)"),
-        altair.Tooltip("variant:N", title="U-Net"),
-        altair.Tooltip("accuracy:Q", format=".1%"),
-        altair.Tooltip("low:Q", format=".1%", title="95 % from"),
-        altair.Tooltip("high:Q", format=".1%", title="to"),
-        altair.Tooltip("pixel_share:Q", format=".1%", title="share of pixels"),
-    ]
-    bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        y=altair.Y("accuracy:Q", title="pixels right", axis=altair.Axis(format="%"), scale=altair.Scale(domain=[0, 1])),
-        color=_colored("variant", VARIANT_COLORS),
-        tooltip=tooltip,
-    )
-    intervals = base.mark_rule(strokeWidth=1.5, opacity=0.75).encode(y="low:Q", y2="high:Q", tooltip=tooltip)
-    return altair.layer(bars, intervals).properties(height=280)
-
-
-def metric_scores(scores: pandas.DataFrame) -> altair.LayerChart:
-    """One row a predictor, one dot a metric; columns predictor, metric, score."""
-    base = altair.Chart(scores).encode(y=altair.Y("predictor:N", sort=None, title=None, axis=altair.Axis(labelLimit=240)))
-    spans = base.mark_rule(strokeWidth=3, opacity=0.18).encode(x="min(score):Q", x2="max(score):Q")
-    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=altair.X("score:Q", title="score", scale=altair.Scale(domain=[0, 1])),
-        color=_colored("metric", METRIC_COLORS),
-        shape=altair.Shape(
-            "metric:N", scale=altair.Scale(domain=list(METRIC_COLORS), range=["diamond", "square", "circle"]), title=None
+        tooltip=_figures(
+            ("band:N", "distance in pixels", ""),
+            ("variant:N", "U-Net", ""),
+            ("accuracy:Q", "pixels right", ".1%"),
+            ("low:Q", "95 % from", ".1%"),
+            ("high:Q", "to", ".1%"),
+            ("pixel_share:Q", "share of pixels", ".1%"),
         ),
-        tooltip=["predictor:N", "metric:N", altair.Tooltip("score:Q", format=".3f")],
     )
-    return altair.layer(spans, dots).properties(height=altair.Step(24))
+    percent = altair.Axis(format="%", tickCount=6)
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+        y=altair.Y("accuracy:Q", title="pixels right", axis=percent, scale=altair.Scale(domain=[0, 1])),
+        color=_colored("variant", VARIANT_COLORS),
+    )
+    intervals = base.mark_rule(strokeWidth=2, color=INTERVAL_COLOR).encode(y="low:Q", y2="high:Q")
+    return altair.layer(bars, intervals).properties(height=384)
 
 
-def zero_class_scores(scores: pandas.DataFrame) -> altair.Chart:
+def metric_scores(scores: pandas.DataFrame) -> Chart:
+    """A line for each predictor, a mark for each metric; columns predictor, metric, score."""
+    y = altair.Y("predictor:N", sort=None, title=None, axis=NAMES_AXIS)
+    base = altair.Chart(scores).encode(y=y)
+    spans = base.mark_rule(strokeWidth=3, opacity=0.25, color=INTERVAL_COLOR).encode(x="min(score):Q", x2="max(score):Q")
+    shapes = altair.Scale(domain=list(METRIC_COLORS), range=["diamond", "square", "circle"])
+    marks = base.mark_point(filled=True, size=110, opacity=1).encode(
+        x=altair.X("score:Q", title="score", scale=altair.Scale(domain=[0, 1]), axis=FRACTION_AXIS),
+        color=_colored("metric", METRIC_COLORS),
+        shape=altair.Shape("metric:N", scale=shapes, legend=TOP_LEGEND),
+        tooltip=_figures(("predictor:N", "predictor", ""), ("metric:N", "metric", ""), ("score:Q", "score", ".3f")),
+    )
+    return altair.layer(spans, marks).properties(height=24 * scores.predictor.nunique() + AROUND_PX)
+
+
+def zero_class_scores(scores: pandas.DataFrame) -> Chart:
     """The notebook's IoU of the same predictions, by which class is numbered zero; columns class, score, is_actual."""
     return (
         altair.Chart(scores)
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar(cornerRadiusEnd=2, color=METRIC_COLORS["notebook's IoU"])
         .encode(
-            y=altair.Y("class:N", sort=None, title="class numbered 0"),
-            x=altair.X("score:Q", title="notebook's IoU of the very same predictions", scale=altair.Scale(domain=[0, 1])),
-            color=altair.value(METRIC_COLORS["notebook's IoU"]),
-            opacity=altair.condition("datum.is_actual", altair.value(1.0), altair.value(0.45)),
-            tooltip=["class:N", altair.Tooltip("score:Q", format=".3f", title="notebook's IoU")],
+            y=altair.Y("class:N", sort=None, title="if this class were number 0", axis=NAMES_AXIS),
+            x=altair.X("score:Q", title="notebook's IoU", scale=altair.Scale(domain=[0, 1]), axis=FRACTION_AXIS),
+            opacity=altair.condition("datum.is_actual", altair.value(1.0), altair.value(0.5)),
+            tooltip=_figures(("class:N", "class numbered 0", ""), ("score:Q", "notebook's IoU", ".3f")),
         )
-        .properties(height=altair.Step(22))
+        .properties(height=24 * len(scores) + AROUND_PX)
     )
 
 
-def cluster_shares(shares: pandas.DataFrame, class_colors: dict[str, str]) -> altair.Chart:
-    """What true classes each colour cluster holds; columns cluster, class, pixels, share."""
+def cluster_shares(shares: pandas.DataFrame, class_colors: dict[str, str]) -> Chart:
+    """What true classes each color cluster holds; columns cluster, class, pixels, share."""
     return (
         altair.Chart(shares)
-        .mark_bar(stroke="#00000055", strokeWidth=0.5)
+        .mark_bar(stroke="#80808080", strokeWidth=0.5)
         .encode(
-            y=altair.Y("cluster:N", sort=None, title=None),
-            x=altair.X("sum(pixels):Q", stack="normalize", title="share of the cluster's pixels", axis=altair.Axis(format="%")),
+            y=altair.Y("cluster:N", sort=None, title=None, axis=NAMES_AXIS),
+            x=altair.X("share:Q", title="share of the cluster's pixels", axis=altair.Axis(format="%", tickCount=6)),
             color=altair.Color(
                 "class:N",
                 scale=altair.Scale(domain=list(class_colors), range=list(class_colors.values())),
-                title=None,
-                legend=altair.Legend(orient="top", columns=6),
+                legend=altair.Legend(orient="top", title=None, columns=6),
             ),
-            tooltip=["cluster:N", "class:N", altair.Tooltip("share:Q", format=".1%"), altair.Tooltip("pixels:Q", format=",")],
+            order=altair.Order("share:Q", sort="descending"),
+            tooltip=_figures(
+                ("cluster:N", "cluster", ""),
+                ("class:N", "true class", ""),
+                ("share:Q", "share", ".1%"),
+                ("pixels:Q", "pixels", ","),
+            ),
         )
-        .properties(height=altair.Step(24))
+        .properties(height=28 * shares.cluster.nunique() + AROUND_PX)
     )

@@ -30,7 +30,7 @@ export default function (component) {
   root.replaceChildren(
     ...data.rows.map((row) => {
       const entry = document.createElement(data.clickable ? "button" : "section");
-      entry.className = "row";
+      entry.className = data.framed ? "row framed" : "row";
       const title = document.createElement("span");
       title.className = "title";
       title.textContent = row.title;

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas
 import streamlit
 from PIL import Image
 
@@ -54,6 +55,7 @@ def show(
     opacity: float,
     aspect: float = 1.0,
     cell_width_rem: float = 8,
+    framed: bool = True,
     on_open: Callable[[str], None] | None = None,
 ) -> None:
     """Draw rows of pictures of one aspect ratio (width by height), and call `on_open` with a row's key when a person picks it.
@@ -71,10 +73,21 @@ def show(
         "opacity": opacity,
         "aspect": aspect,
         "cellWidth": f"{cell_width_rem}rem",
+        "framed": framed,
         "clickable": on_open is not None,
         "rows": [{"id": row.key, "title": row.title, "cells": [vars(cell) for cell in row.cells]} for row in rows],
     }
     _component(key=key, data=data, on_opened_change=opened)
+
+
+def aspect_ratio(pictures: pandas.DataFrame) -> float:
+    """Width by height of the first of some pictures; 1 where there are none."""
+    return float(pictures.width.iloc[0] / pictures.height.iloc[0]) if len(pictures) else 1.0
+
+
+def hexadecimal(color: tuple[int, ...]) -> str:
+    """A color of numbers as #rrggbb; what follows the third is left out."""
+    return "#{:02x}{:02x}{:02x}".format(*color[:3])
 
 
 def find_picture(images: Path, relative: str | None) -> Path | None:
@@ -135,7 +148,10 @@ def _four_way_url(paths: tuple[Path, ...], modified_ns: tuple[int, ...], class_c
 
 
 def four_way(truth: np.ndarray, mask_a: np.ndarray, mask_b: np.ndarray, class_count: int) -> np.ndarray:
-    """Index into FOUR_WAY_COLORS of each pixel: three (H, W) uint8 -> (H, W) uint8; a truth of `class_count` or more is not scored."""
+    """Index into FOUR_WAY_COLORS of each pixel: three (H, W) uint8 -> (H, W) uint8.
+
+    A truth of `class_count` or more is not scored.
+    """
     outcome = 2 * (mask_a != truth).astype(np.uint8) + (mask_b != truth)  # 0 both right, 1 only A, 2 only B, 3 neither
     return np.where(truth < class_count, outcome, 4).astype(np.uint8)
 

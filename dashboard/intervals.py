@@ -1,19 +1,16 @@
 """Scores from raw counts with bootstrap intervals over images: arrays in, numbers out.
 
-Counts are (seeds, images, classes, 3) with intersection, predicted and truth in pixels along the last axis. Images are drawn with
-replacement, the same ones for all that is compared; seeds are averaged, not drawn, so that an interval tells how far the figure
-hangs on the choice of images. Percentile intervals at 95 %.
+Counts are (seeds, images, classes, 3) with intersection, predicted and truth in pixels along the last axis. Images are drawn
+with replacement, the same ones for all that is compared; seeds are averaged, not drawn, so that an interval tells how far the
+figure hangs on the choice of images. Percentile intervals at 95 %.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 RESAMPLES = 1000
 COVERAGE = 0.95
-
-Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Estimate:
 
 
 def image_weights(image_count: int) -> np.ndarray:
-    """How often each image is drawn: (1 + RESAMPLES, images) float64, each row adding up to 1; the first is the data as it is."""
+    """How often each image is drawn, as shares: (1 + RESAMPLES, images) float64; the first row is the data as it is."""
     draws = np.random.default_rng(0).multinomial(image_count, np.full(image_count, 1 / image_count), size=RESAMPLES)
     return np.vstack([np.ones((1, image_count)), draws]) / image_count
 
@@ -65,17 +62,6 @@ def image_iou(counts: np.ndarray) -> np.ndarray:
         return _mean(_mean(intersection / (predicted + truth - intersection), axis=2), axis=0)
 
 
-def estimate(score: Score, counts: np.ndarray) -> Estimate:
-    """A score of one variant with its interval."""
-    return summarise(score(image_weights(counts.shape[1]), counts))
-
-
-def paired_difference(score: Score, counts: np.ndarray, other: np.ndarray) -> Estimate:
-    """Score of `counts` minus score of `other`, on the same drawn images."""
-    weights = image_weights(counts.shape[1])
-    return summarise(score(weights, counts) - score(weights, other))
-
-
 def summarise(draws: np.ndarray) -> Estimate:
     """The first value of (draws,) with the percentile interval of the rest."""
     if len(draws) < 2 or np.isnan(draws[1:]).all() or np.ptp(draws[~np.isnan(draws)]) == 0:
@@ -83,6 +69,19 @@ def summarise(draws: np.ndarray) -> Estimate:
     tail = (1 - COVERAGE) / 2
     low, high = np.nanquantile(draws[1:], [tail, 1 - tail])
     return Estimate(float(draws[0]), float(low), float(high))
+
+
+def as_text(estimate: Estimate, signed: bool = False) -> str:
+    """A figure with its interval: 0.201 [0.180, 0.223]."""
+    form = "{:+.3f}" if signed else "{:.3f}"
+    interval = interval_text(estimate, signed)
+    return f"{form.format(estimate.value)} {interval}".strip()
+
+
+def interval_text(estimate: Estimate, signed: bool = False) -> str:
+    """The interval alone: [0.180, 0.223]; empty where there is none."""
+    form = "{:+.3f}" if signed else "{:.3f}"
+    return "" if np.isnan(estimate.low) else f"[{form}, {form}]".format(estimate.low, estimate.high)
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas
 import streamlit
 
-from dashboard.intervals import Estimate
+from dashboard import charts
+from dashboard.gallery import Row
 
 PROFILE_NOTES = {
     "mini": "a miniature that trains in about a minute on a CPU; its figures stand for themselves, not for a published result",
@@ -24,11 +25,12 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
 
 @dataclass(frozen=True)
 class Finding:
-    """What an experiment found on one data set: a sentence, what it rests on, and the choices of the view that shows it."""
+    """What an experiment found on one data set: a sentence in Markdown, the data's label, what it rests on, pictures."""
 
     sentence: str
+    data: str
     basis: str
-    query: dict[str, str]
+    pictures: list[Row]
 
 
 def heading(question: str, answer: str) -> None:
@@ -44,7 +46,7 @@ def plain(text: object) -> str:
 
 
 def dataset_labels(found: pandas.DataFrame) -> list[str]:
-    """What a person picks from: name, way of labelling and profile of each row, told apart by the key where they are the same."""
+    """What a person picks from: name, way of labelling and profile of each row, and the key where those are the same."""
     labels = [
         f"{row.dataset_name}{', k-means labels' if row.labels == 'kmeans' else ''} · {row.profile}"
         for row in found.itertuples()
@@ -68,15 +70,15 @@ def profile_note(profile: str) -> str:
 
 def swatches(colors: dict[str, str], title: str) -> None:
     """A legend: each name beside its color, which must be of the form #rrggbb or is left out."""
+    chip = "display:inline-flex;align-items:center;gap:.35rem"
+    square = "width:.8rem;height:.8rem;border-radius:.2rem;border:1px solid #8888"
     entries = "".join(
-        f'<span style="display:inline-flex;align-items:center;gap:.35rem"><span style="width:.8rem;height:.8rem;border-radius:.2rem;'
-        f'border:1px solid #8888;background:{color}"></span>{html.escape(str(name)[:60])}</span>'
+        f'<span style="{chip}"><span style="{square};background:{color}"></span>{html.escape(str(name)[:60])}</span>'
         for name, color in colors.items()
         if COLOR.fullmatch(str(color))
     )
-    streamlit.html(
-        f'<div style="display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.82rem"><strong>{html.escape(title)}</strong>{entries}</div>'
-    )
+    row = "display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.82rem"
+    streamlit.html(f'<div style="{row}"><strong>{html.escape(title)}</strong>{entries}</div>')
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -84,17 +86,16 @@ def number(value: float, digits: int = 3) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def with_interval(estimate: Estimate, signed: bool = False) -> str:
-    """A figure with its 95 % interval: 0.201 [0.180, 0.223]."""
-    form = "{:+.3f}" if signed else "{:.3f}"
-    if math.isnan(estimate.low):
-        return form.format(estimate.value)
-    return f"{form} [{form}, {form}]".format(estimate.value, estimate.low, estimate.high)
+def chart(drawn: charts.Chart, rows: pandas.DataFrame, name: str) -> None:
+    """A chart, and below it a small button that saves its rows."""
+    streamlit.altair_chart(drawn, key=name)
+    csv_button(rows, name)
 
 
-def download(frame: pandas.DataFrame, name: str) -> None:
-    """A small button that saves a chart's rows as CSV."""
-    safe = frame.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)  # no formulas
+def csv_button(rows: pandas.DataFrame, name: str) -> None:
+    """A small button that saves rows as CSV."""
+    # A spreadsheet would run a text that begins so as a formula.
+    safe = rows.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)
     streamlit.download_button(
         "CSV",
         safe.to_csv(index=False),
@@ -116,8 +117,8 @@ def provenance(runs: pandas.DataFrame, run_ids: Iterable[str], pages: Pages) -> 
     commits = ", ".join(sorted({str(commit)[:10] for commit in chosen.git_commit.dropna()})) or "unknown"
     streamlit.divider()
     streamlit.caption(
-        f"From {len(chosen)} runs on {plain(first.device)}, {first.threads} threads · torch {plain(first.torch)} · commit {plain(commits)} · "
-        f"{chosen.started_at.max():%Y-%m-%d %H:%M} UTC"
+        f"From {len(chosen)} runs on {plain(first.device)}, {first.threads} threads · torch {plain(first.torch)} · "
+        f"commit {plain(commits)} · {chosen.started_at.max():%Y-%m-%d %H:%M} UTC"
     )
     streamlit.page_link(
         pages["runs"],

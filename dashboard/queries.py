@@ -116,14 +116,13 @@ def comparisons(results: Results) -> pandas.DataFrame:
     return results.query(
         f"""WITH {LATEST_RUNS},
             pairs AS (
-                SELECT a.dataset, a.profile, a.seed, a.run_id AS skip_run, b.run_id AS no_skip_run, a.started_at,
-                       a.parameters AS skip_parameters, b.parameters AS no_skip_parameters
+                SELECT a.dataset, a.profile, a.seed, a.run_id AS skip_run, b.run_id AS no_skip_run, a.started_at
                 FROM latest a JOIN latest b USING (experiment, profile, dataset, seed)
-                WHERE experiment = 'unet_skip_connections' AND a.variant = 'skip' AND b.variant = 'no_skip' AND a.settings = b.settings)
-            SELECT dataset, profile, any_value(name) AS dataset_name, any_value(labels) AS labels, any_value(val_images) AS val_images,
-                   any_value(train_images) AS train_images, list(seed ORDER BY seed) AS seeds, list(skip_run ORDER BY seed) AS skip_runs,
-                   list(no_skip_run ORDER BY seed) AS no_skip_runs, any_value(skip_parameters) AS skip_parameters,
-                   any_value(no_skip_parameters) AS no_skip_parameters
+                WHERE experiment = 'unet_skip_connections' AND a.variant = 'skip' AND b.variant = 'no_skip'
+                  AND a.settings = b.settings)
+            SELECT dataset, profile, any_value(name) AS dataset_name, any_value(labels) AS labels,
+                   any_value(val_images) AS val_images, list(seed ORDER BY seed) AS seeds,
+                   list(skip_run ORDER BY seed) AS skip_runs, list(no_skip_run ORDER BY seed) AS no_skip_runs
             FROM pairs JOIN dataset USING (dataset) GROUP BY dataset, profile ORDER BY max(started_at) DESC, dataset"""
     )
 
@@ -175,7 +174,7 @@ def boundary_counts(results: Results, run_ids: list[str], first_only: bool) -> p
     return results.query(
         """SELECT run_id, image_id, band, correct, total FROM boundary_score JOIN image USING (image_id)
            WHERE list_contains($run_ids, run_id) AND ordinal <= $last
-           ORDER BY run_id, ordinal, image_id, CASE WHEN band LIKE 'over%' THEN 1000 ELSE try_cast(split_part(band, '-', 1) AS INTEGER) END""",
+           ORDER BY run_id, ordinal, image_id, band LIKE 'over%', try_cast(split_part(band, '-', 1) AS INTEGER)""",
         run_ids=run_ids,
         last=FIRST_IMAGES if first_only else 2**30,
     )
@@ -215,8 +214,10 @@ def _compared(
     return results.query(
         f"""WITH {FINAL_COUNTS}, {IMAGE_SCORES},
             compared AS (
-                SELECT image_id, a.ordinal, a.mean_iou AS skip_iou, b.mean_iou AS no_skip_iou, a.mean_iou - b.mean_iou AS difference
-                FROM image_scores a JOIN image_scores b USING (image_id) WHERE a.run_id = $skip_run AND b.run_id = $no_skip_run),
+                SELECT image_id, a.ordinal, a.mean_iou AS skip_iou, b.mean_iou AS no_skip_iou,
+                       skip_iou - no_skip_iou AS difference
+                FROM image_scores a JOIN image_scores b USING (image_id)
+                WHERE a.run_id = $skip_run AND b.run_id = $no_skip_run),
             page AS (SELECT * FROM compared WHERE {condition} ORDER BY {PICTURE_ORDERS[order]} LIMIT $limit OFFSET $offset)
             SELECT page.*, image.path AS photo, width, height, {_mask_path("NULL")} AS truth_mask,
                    {_mask_path("$skip_run")} AS skip_mask, {_mask_path("$no_skip_run")} AS no_skip_mask
@@ -249,17 +250,11 @@ def picture_classes(results: Results, image_id: str, run_ids: list[str]) -> pand
     )
 
 
-def picture(results: Results, image_id: str) -> pandas.DataFrame:
-    """One picture's row, with the path of its true mask; empty where there is none of that name."""
-    return results.query(
-        f"SELECT image.*, {_mask_path('NULL')} AS truth_mask FROM image WHERE image_id = $image_id", image_id=image_id
-    )
-
-
 def metric_datasets(results: Results) -> pandas.DataFrame:
     """Data sets and profiles on which segmentation_metric ran: dataset, profile, dataset_name, labels, val_images."""
     return results.query(
-        """SELECT dataset, profile, any_value(name) AS dataset_name, any_value(labels) AS labels, any_value(val_images) AS val_images
+        """SELECT dataset, profile, any_value(name) AS dataset_name, any_value(labels) AS labels,
+                  any_value(val_images) AS val_images
            FROM run JOIN dataset USING (dataset) WHERE experiment = 'segmentation_metric'
            GROUP BY dataset, profile ORDER BY max(started_at) DESC, dataset"""
     )
@@ -274,12 +269,15 @@ def predictor_scores(results: Results, dataset: str, profile: str, ordinal: int 
         f"""WITH {LATEST_RUNS},
             chosen AS (SELECT * FROM latest WHERE dataset = $dataset AND profile = $profile
                        AND (experiment = 'unet_skip_connections' OR variant LIKE 'constant\\_%' ESCAPE '\\')),
-            last AS (SELECT run_id, max(epoch) AS epoch FROM segmentation_score SEMI JOIN chosen USING (run_id) GROUP BY run_id),
-            final AS (SELECT s.*, ordinal FROM segmentation_score s JOIN last USING (run_id, epoch) JOIN image USING (image_id)
+            last AS (SELECT run_id, max(epoch) AS epoch
+                     FROM segmentation_score SEMI JOIN chosen USING (run_id) GROUP BY run_id),
+            final AS (SELECT s.*, ordinal
+                      FROM segmentation_score s JOIN last USING (run_id, epoch) JOIN image USING (image_id)
                       WHERE $ordinal IS NULL OR ordinal = $ordinal),
             {IMAGE_SCORES},
             per_image AS (SELECT run_id, avg(mean_iou) AS per_image FROM image_scores GROUP BY run_id),
-            class_pools AS (SELECT run_id, class_id, sum(intersection) AS i, sum(predicted) AS p, sum(truth) AS t FROM final GROUP BY ALL),
+            class_pools AS (SELECT run_id, class_id, sum(intersection) AS i, sum(predicted) AS p, sum(truth) AS t
+                            FROM final GROUP BY ALL),
             pooled AS (SELECT run_id, avg(i / (p + t - i)) FILTER (p + t > 0) AS pooled FROM class_pools GROUP BY run_id),
             notebook AS (SELECT run_id, avg(intersection / nullif(union_pixels, 0)) AS notebook
                          FROM foreground_score JOIN last USING (run_id, epoch) JOIN image USING (image_id)
@@ -303,7 +301,8 @@ def zero_class_scores(results: Results, run_id: str) -> pandas.DataFrame:
             sizes AS (SELECT image_id, sum(truth) AS pixels FROM final GROUP BY image_id)
             SELECT class_id, any_value(c.name) AS name,
                    avg((pixels - (truth + predicted - intersection)) / nullif(pixels - intersection, 0)) AS score
-            FROM final JOIN sizes USING (image_id) JOIN image USING (image_id) JOIN segmentation_class c USING (dataset, class_id)
+            FROM final JOIN sizes USING (image_id) JOIN image USING (image_id)
+                 JOIN segmentation_class c USING (dataset, class_id)
             GROUP BY class_id ORDER BY score DESC""",
         run_ids=[run_id],
     )
@@ -314,8 +313,8 @@ def widest_gap(results: Results, run_id: str) -> int:
     found = results.query(
         f"""WITH {FINAL_COUNTS}, {IMAGE_SCORES}
             SELECT s.ordinal FROM image_scores s JOIN foreground_score f USING (run_id, image_id)
-            WHERE f.epoch = (SELECT max(epoch) FROM final) ORDER BY f.intersection / nullif(f.union_pixels, 0) - mean_iou DESC NULLS LAST, s.ordinal
-            LIMIT 1""",
+            WHERE f.epoch = (SELECT max(epoch) FROM final)
+            ORDER BY f.intersection / nullif(f.union_pixels, 0) - mean_iou DESC NULLS LAST, s.ordinal LIMIT 1""",
         run_ids=[run_id],
     )
     return int(found.ordinal.iloc[0]) if len(found) else 1
@@ -324,7 +323,8 @@ def widest_gap(results: Results, run_id: str) -> int:
 def numbered_picture(results: Results, dataset: str, ordinal: int, run_id: str) -> pandas.DataFrame:
     """One picture of a data set by its number, with the paths of photo, truth and a run's mask; empty where there is none."""
     return results.query(
-        f"""SELECT image_id, ordinal, path AS photo, width, height, {_mask_path("NULL")} AS truth_mask, {_mask_path("$run_id")} AS mask
+        f"""SELECT image_id, ordinal, path AS photo, width, height, {_mask_path("NULL")} AS truth_mask,
+                   {_mask_path("$run_id")} AS mask
             FROM image WHERE dataset = $dataset AND ordinal = $ordinal""",
         dataset=dataset,
         ordinal=ordinal,
@@ -333,12 +333,18 @@ def numbered_picture(results: Results, dataset: str, ordinal: int, run_id: str) 
 
 
 def label_clusters(results: Results, dataset: str, profile: str) -> pandas.DataFrame:
-    """What the notebook's color clusters hold: run_id, cluster, color, class_id, name, class_color, pixels; the largest clusters first."""
+    """What the notebook's color clusters hold, a row for each cluster and true class, the largest cluster first.
+
+    Columns run_id, cluster, color, class_id, name, class_color, pixels, and the cluster's size in pixels.
+    """
     return results.query(
-        f"""WITH {LATEST_RUNS}, newest AS (SELECT * FROM latest WHERE variant = 'kmeans_labels' AND dataset = $dataset AND profile = $profile
-                                           ORDER BY started_at DESC LIMIT 1)
-            SELECT l.run_id, cluster, l.color, class_id, c.name, c.color AS class_color, pixels, sum(pixels) OVER (PARTITION BY cluster) AS size
-            FROM label_cluster l JOIN newest USING (run_id) JOIN segmentation_class c ON c.dataset = newest.dataset AND c.class_id = l.class_id
+        f"""WITH {LATEST_RUNS},
+            newest AS (SELECT * FROM latest WHERE variant = 'kmeans_labels' AND dataset = $dataset AND profile = $profile
+                       ORDER BY started_at DESC LIMIT 1)
+            SELECT l.run_id, cluster, l.color, l.class_id, c.name, c.color AS class_color, pixels,
+                   sum(pixels) OVER (PARTITION BY cluster) AS size
+            FROM label_cluster l JOIN newest USING (run_id)
+                 JOIN segmentation_class c ON c.dataset = newest.dataset AND c.class_id = l.class_id
             ORDER BY size DESC, cluster, pixels DESC""",
         dataset=dataset,
         profile=profile,

@@ -38,7 +38,7 @@ class SegmentationClass:
 
 
 def read_palette(directory: Path) -> tuple[SegmentationClass, ...]:
-    """The classes of `directory`/classes.csv (name,color,ignored), or Cityscapes' where there is none; scored classes come first.
+    """The classes of `directory`/classes.csv (name,color,ignored), or Cityscapes' where there is none; the scored ones first.
 
     Raises DataError, naming file and line, where a column is missing, a colour malformed, or a name or colour given twice.
     """

@@ -172,8 +172,8 @@ def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tupl
         if not usable:
             reasons = "\n".join(complaints[:5])
             raise DataError(
-                f"{source.directory / split}: none of its {len(paths)} pictures is a usable pair. Expected is a photo on the left "
-                f"and its colour mask on the right, in the colours of classes.csv or else of Cityscapes.\n{reasons}"
+                f"{source.directory / split}: none of its {len(paths)} pictures is a usable pair. Expected is a photo on the "
+                f"left and its colour mask on the right, in the colours of classes.csv or else of Cityscapes.\n{reasons}"
             )
         stems, photos, labels = zip(*usable, strict=True)
         splits.append(Split(stems, np.stack(photos), np.stack(labels)))

@@ -7,7 +7,8 @@ unet_skip_connections keeps, so that nothing is predicted twice.
 Source: the course notebook's metric and labels; per-image and pooled means as in the PASCAL VOC and Cityscapes benchmarks.
 Command: python -m compute run segmentation_metric [--pairs DIR]
 Time: seconds, on a CPU.
-Tables: dataset, image, segmentation_class, segmentation_score, foreground_score, boundary_score, segmentation_mask, label_cluster.
+Tables: dataset, image, segmentation_class, segmentation_score, foreground_score, boundary_score, segmentation_mask,
+label_cluster.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,14 @@
 """How important are U-Net's skip connections?
 
-Method: one U-Net trained twice on the same street pairs in the same order for the same epochs, once with its skip connections and
-once without, where the decoder's blocks take half as many channels in. Several seeds. After every epoch each validation image
-is scored as raw pixel counts at the pair's own resolution; after the last one its mask and its accuracy by distance to the
-nearest class boundary are kept.
+Method: one U-Net trained twice on the same street pairs in the same order for the same epochs, once with its skip connections
+and once without, where the decoder's blocks take half as many channels in. Several seeds. After every epoch each validation
+image is scored as raw pixel counts at the pair's own resolution; after the last one its mask and its accuracy by distance to
+the nearest class boundary are kept.
 Source: the course notebook's network (Ronneberger et al. 2015) and protocol: Adam 0.01, batch 16, 256x256, 10 epochs.
 Command: python -m compute run unet_skip_connections [--pairs DIR]
-Time: see the README's table.
-Tables: dataset, image, segmentation_class, segmentation_score, foreground_score, boundary_score, segmentation_mask, training_step.
+Time: mini, all four trials, about a minute on two cores; the full size needs a GPU.
+Tables: dataset, image, segmentation_class, segmentation_score, foreground_score, boundary_score, segmentation_mask,
+training_step.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ class UNet(nn.Module):
     """U-Net (Ronneberger et al. 2015) in the notebook's version: padded convolutions and 3x3 transposed convolutions.
 
     `base_channels` is the width of the first block, doubled at each of four halvings: 64 gives 64-128-256-512-1024.
-    With `use_skips=False` the encoder's features are not handed to the decoder, whose blocks then take half as many channels in.
+    With `use_skips=False` the encoder's features are not handed to the decoder, whose blocks take half as many channels in.
 
     forward: images (B, 3, H, W) float32, H and W multiples of 16 -> logits (B, class_count, H, W).
     Raises ValueError where H or W is no multiple of 16.
@@ -43,6 +43,7 @@ class UNet(nn.Module):
         self.classify = nn.Conv2d(base_channels, class_count, kernel_size=3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> logits (B, class_count, H, W)."""
         if images.shape[-2] % 2**DEPTH or images.shape[-1] % 2**DEPTH:
             height, width = images.shape[-2:]
             raise ValueError(f"U-Net halves its input {DEPTH} times: {height}x{width} is no multiple of {2**DEPTH}")

@@ -27,15 +27,23 @@ def page(results: Results, pages: Pages) -> None:
     )
     shown = (runs if chosen == "all" else runs[runs.experiment == chosen]).reset_index(drop=True)
     columns = {
-        "experiment": "Experiment", "variant": "Variant", "seed": "Seed", "profile": "Profile", "dataset_name": "Data",
-        "started_at": "Started (UTC)", "seconds": "Seconds", "device": "Device", "parameters": "Parameters", "git_commit": "Commit",
-    }  # fmt: skip
+        "experiment": "Experiment",
+        "variant": "Variant",
+        "seed": "Seed",
+        "profile": "Profile",
+        "dataset_name": "Data",
+        "started_at": "Started (UTC)",
+        "seconds": "Seconds",
+        "device": "Device",
+        "parameters": "Parameters",
+        "git_commit": "Commit",
+    }
     config = {
         "started_at": streamlit.column_config.DatetimeColumn(columns["started_at"], format="YYYY-MM-DD HH:mm"),
         "seconds": streamlit.column_config.NumberColumn(columns["seconds"], format="%.1f"),
         "parameters": streamlit.column_config.NumberColumn(columns["parameters"], format="localized"),
     }
-    selection = streamlit.dataframe(
+    streamlit.dataframe(
         shown[list(columns)],
         column_config={name: config.get(name, label) for name, label in columns.items()},
         hide_index=True,
@@ -44,7 +52,7 @@ def page(results: Results, pages: Pages) -> None:
         key="run_table",
     )
     streamlit.session_state["shown_runs"] = shown.run_id.tolist()
-    layout.download(shown, "runs")
+    layout.csv_button(shown, "runs")
     run_id = streamlit.query_params.get("run")
     if run_id is None:
         streamlit.caption(f"{len(shown)} runs. Select one to see all that is known of it.")

@@ -1,0 +1,114 @@
+"""Two variants on the same images: their counts as arrays, and from those the figures of the skip-connections page."""
+
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+import pandas
+import streamlit
+
+from dashboard import intervals, queries
+from dashboard.charts import VARIANT_COLORS
+from dashboard.intervals import Estimate
+from dashboard.queries import Results
+
+VARIANTS = tuple(VARIANT_COLORS)
+SCORES = {"pooled": intervals.pooled_mean_iou, "per image": intervals.per_image_mean_iou}
+Counts = tuple[np.ndarray, np.ndarray]  # with and without skips, each (seeds, images, classes, 3)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs that are set side by side: one with and one without skips for each seed."""
+
+    dataset: str
+    profile: str
+    image_count: int
+    class_count: int
+    seeds: tuple[int, ...]
+    skip_runs: tuple[str, ...]
+    no_skip_runs: tuple[str, ...]
+
+    @property
+    def run_ids(self) -> list[str]:
+        """All runs, those with skips first."""
+        return [*self.skip_runs, *self.no_skip_runs]
+
+    def runs_of_seed(self, seed: int) -> tuple[str, str]:
+        """The run with and the run without skips."""
+        position = self.seeds.index(seed)
+        return self.skip_runs[position], self.no_skip_runs[position]
+
+    @property
+    def labels(self) -> pandas.DataFrame:
+        """Variant and seed of each run."""
+        variants = np.repeat(VARIANTS, len(self.seeds))
+        return pandas.DataFrame({"run_id": self.run_ids, "variant": variants, "seed": [*self.seeds, *self.seeds]})
+
+
+def comparison_of(results: Results, row: pandas.Series) -> Comparison:
+    """The comparison that a row of `queries.comparisons` describes."""
+    class_count = int((~queries.classes(results, row.dataset).ignored).sum())
+    runs = tuple(row.skip_runs), tuple(row.no_skip_runs)
+    return Comparison(row.dataset, row.profile, int(row.val_images), class_count, tuple(row.seeds), *runs)
+
+
+@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+def counts_of(results: Results, comparison: Comparison, first_only: bool) -> Counts:
+    """Pixel counts of both variants after their last epoch; raises ResultsError where runs saw different images."""
+    frame = queries.final_counts(results, comparison.run_ids, first_only)
+    values = frame[["intersection", "predicted", "truth"]].to_numpy(np.float64)
+    shape = (2 * len(comparison.seeds), -1, comparison.class_count, 3)
+    if len(frame) % (shape[0] * shape[2]) or frame.groupby("run_id").image_id.nunique().nunique() != 1:
+        raise queries.ResultsError(f"The runs {', '.join(comparison.run_ids)} do not hold the same images and classes.")
+    by_run = dict(zip(frame.run_id.unique(), values.reshape(shape), strict=True))
+    with_skips, without = (
+        np.stack([by_run[run_id] for run_id in runs]) for runs in (comparison.skip_runs, comparison.no_skip_runs)
+    )
+    return with_skips, without
+
+
+@streamlit.cache_data(max_entries=64, show_spinner=False)
+def mean_iou(counts: Counts, score: str) -> tuple[Estimate, Estimate, Estimate]:
+    """Mean IoU, by one of SCORES, with skips, without, and the difference on the same images."""
+    with_skips, without = counts
+    function = SCORES[score]
+    weights = intervals.image_weights(with_skips.shape[1])
+    draws = function(weights, with_skips), function(weights, without)
+    return intervals.summarise(draws[0]), intervals.summarise(draws[1]), intervals.summarise(draws[0] - draws[1])
+
+
+@streamlit.cache_data(max_entries=32, show_spinner=False)
+def class_iou(counts: Counts, names: list[str]) -> pandas.DataFrame:
+    """IoU of each class and variant with intervals, the class with the most true pixels first.
+
+    Columns class, variant, iou, low, high, pixel_share, difference (as text, with its interval).
+    """
+    weights = intervals.image_weights(counts[0].shape[1])
+    draws = [intervals.pooled_class_iou(weights, variant_counts) for variant_counts in counts]
+    true_pixels = counts[0][0, :, :, 2].sum(axis=0)
+    rows = []
+    for index, name in enumerate(names):
+        difference = intervals.as_text(intervals.summarise(draws[0][:, index] - draws[1][:, index]), signed=True)
+        for variant, variant_draws in zip(VARIANTS, draws, strict=True):
+            estimate = intervals.summarise(variant_draws[:, index])
+            share = true_pixels[index] / true_pixels.sum()
+            rows.append((name, variant, estimate.value, estimate.low, estimate.high, share, difference))
+    frame = pandas.DataFrame(rows, columns=["class", "variant", "iou", "low", "high", "pixel_share", "difference"])
+    return frame.sort_values("pixel_share", ascending=False, kind="stable").dropna(subset=["iou"])
+
+
+@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+def boundary_accuracy(results: Results, comparison: Comparison, first_only: bool) -> pandas.DataFrame:
+    """Pixel accuracy by distance band and variant, seeds pooled: band, variant, accuracy, low, high, pixel_share."""
+    counts = queries.boundary_counts(results, comparison.run_ids, first_only).merge(comparison.labels, on="run_id")
+    per_image = counts.groupby(["variant", "band", "image_id"], sort=False)[["correct", "total"]].sum()
+    rows = []
+    for (variant, band), group in per_image.groupby(level=[0, 1], sort=False):
+        correct, total = (intervals.image_weights(len(group)) @ group.to_numpy(np.float64)).T
+        with np.errstate(invalid="ignore"):
+            estimate = intervals.summarise(correct / total)
+        rows.append((band, variant, estimate.value, estimate.low, estimate.high, group.total.sum()))
+    frame = pandas.DataFrame(rows, columns=["band", "variant", "accuracy", "low", "high", "pixel_share"])
+    frame["pixel_share"] /= frame.groupby("variant").pixel_share.transform("sum")
+    return frame.dropna(subset=["accuracy"])
