@@ -17,7 +17,7 @@ $(READY): requirements.txt dashboard/requirements.txt
 	@touch $(READY)
 
 demo: $(READY) ## Compute the miniature into demo/ and show it at http://localhost:8501
-	$(BIN)/python -m compute run --profile mini --results demo/results.duckdb --images demo/images
+	$(BIN)/python -m compute run --profile mini --results demo/results.duckdb --images demo/images --cache demo/cache
 	CONTRAST_RESULTS=demo/results.duckdb CONTRAST_IMAGES=demo/images $(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
 
 compute: $(READY) ## Compute what is missing of results.duckdb; choose with ARGS="--profile gpu"

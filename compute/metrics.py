@@ -85,7 +85,7 @@ def boundary_counts(bands: Tensor, truth: Tensor, predicted: Tensor, class_count
 
 def intersection_over_union(intersection: Tensor, predicted: Tensor, truth: Tensor) -> Tensor:
     """IoU of counts of any one shape, 0 to 1, NaN where a class is in neither the truth nor the prediction."""
-    return intersection / (predicted + truth - intersection)
+    return intersection.double() / (predicted + truth - intersection)
 
 
 def mean_iou_per_image(intersection: Tensor, predicted: Tensor, truth: Tensor) -> float:

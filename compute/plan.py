@@ -1,6 +1,6 @@
 """All experiments in plain listed order, and each one's trials in each profile."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +26,7 @@ class Choices:
     seed: int = 0
     pairs: Path | None = None
     labels: LabelMethod = "palette"
+    epochs: int | None = None  # None: as many as the profile says
     cache: Path = Path(".cache")
 
 
@@ -39,7 +40,15 @@ def trials(names: list[str], choices: Choices) -> list[Trial]:
         raise DataError(f"There is no experiment {', '.join(unknown)}. The experiments are {', '.join(by_name)}.")
     chosen = [experiment for name, experiment in by_name.items() if not names or name in names]
     pairs = street_pairs(choices)
-    return [trial for experiment in chosen for trial in experiment.trials(choices.profile, choices.seed, pairs)]
+    trials_of_all = [trial for experiment in chosen for trial in experiment.trials(choices.profile, choices.seed, pairs)]
+    return [_with_epochs(trial, choices.epochs) for trial in trials_of_all]
+
+
+def _with_epochs(trial: Trial, epochs: int | None) -> Trial:
+    """The trial with another number of epochs, where it trains at all and another number is asked for."""
+    if epochs is None or not hasattr(trial.settings, "epochs"):
+        return trial
+    return replace(trial, settings=replace(trial.settings, epochs=epochs))
 
 
 def street_pairs(choices: Choices) -> PairsSource:

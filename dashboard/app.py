@@ -41,21 +41,13 @@ def main() -> None:
 
 
 def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
-    """What draws a module's page, or says in words why it cannot."""
+    """What draws a module's page on the results of this moment."""
 
     def draw() -> None:
         path = Path(os.environ.get("CONTRAST_RESULTS", ROOT / "results.duckdb"))
         images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
-        try:
+        with layout.errors_as_messages():
             module.page(queries.open_results(path, images), pages)
-        except queries.NoResultsError as error:
-            streamlit.title("Nothing has been computed yet")
-            streamlit.info(layout.plain(error))
-            streamlit.code("python -m compute run --profile mini", language="bash")
-            streamlit.caption("About a minute and a half on two processor cores, without any download. Then reload this page.")
-        except queries.ResultsError as error:
-            streamlit.title("These results cannot be shown")
-            streamlit.error(layout.plain(error))
 
     return draw
 

@@ -28,6 +28,7 @@ class Comparison:
     seeds: tuple[int, ...]
     skip_runs: tuple[str, ...]
     no_skip_runs: tuple[str, ...]
+    epochs: int
 
     @property
     def run_ids(self) -> list[str]:
@@ -50,7 +51,7 @@ def comparison_of(results: Results, row: pandas.Series) -> Comparison:
     """The comparison that a row of `queries.comparisons` describes."""
     class_count = int((~queries.classes(results, row.dataset).ignored).sum())
     runs = tuple(row.skip_runs), tuple(row.no_skip_runs)
-    return Comparison(row.dataset, row.profile, int(row.val_images), class_count, tuple(row.seeds), *runs)
+    return Comparison(row.dataset, row.profile, int(row.val_images), class_count, tuple(row.seeds), *runs, int(row.epochs))
 
 
 @streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})

@@ -3,7 +3,8 @@
 import html
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import streamlit
 
 from dashboard import charts
 from dashboard.gallery import Row
+from dashboard.queries import NoResultsError, ResultsError
 
 PROFILE_NOTES = {
     "mini": "a miniature that trains in about a minute on a CPU; its figures stand for themselves, not for a published result",
@@ -33,16 +35,34 @@ class Finding:
     pictures: list[Row]
 
 
+@contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """Show in words why results cannot be shown, here instead of what could not be drawn.
+
+    A fragment needs its own, for what fails in it is not raised to the page around it.
+    """
+    try:
+        yield
+    except NoResultsError as error:
+        streamlit.title("Nothing has been computed yet")
+        streamlit.info(plain(error, longest=1000))
+        streamlit.code("python -m compute run --profile mini", language="bash")
+        streamlit.caption("About a minute and a half on two processor cores, without any download. Then reload this page.")
+    except ResultsError as error:
+        streamlit.subheader("These results cannot be shown")
+        streamlit.error(plain(error, longest=1000))
+
+
 def heading(question: str, answer: str) -> None:
     """The page's question, and in a sentence how it is answered."""
     streamlit.title(question)
     streamlit.markdown(answer)
 
 
-def plain(text: object) -> str:
-    """Foreign text for use in Markdown, with every mark taken literally and no more than 120 characters."""
+def plain(text: object, longest: int = 120) -> str:
+    """Foreign text for use in Markdown, with every mark taken literally and no more than `longest` characters."""
     shown = str(text)
-    return MARKDOWN.sub(r"\\\1", shown if len(shown) <= 120 else f"{shown[:119]}…")
+    return MARKDOWN.sub(r"\\\1", shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
 
 
 def dataset_labels(found: pandas.DataFrame) -> list[str]:

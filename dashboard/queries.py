@@ -55,7 +55,8 @@ class Results:
             return cursor.execute(sql, parameters or None).df()
         except duckdb.Error as error:
             raise ResultsError(
-                f"{self.path} does not hold what this page asks for ({error}). Compute it again, or update Contrast."
+                f"{self.path} does not hold what this page asks for. Compute it again, or update Contrast. "
+                f"DuckDB says: {str(error).splitlines()[0]}"
             ) from error
         finally:
             cursor.close()
@@ -116,13 +117,15 @@ def comparisons(results: Results) -> pandas.DataFrame:
     return results.query(
         f"""WITH {LATEST_RUNS},
             pairs AS (
-                SELECT a.dataset, a.profile, a.seed, a.run_id AS skip_run, b.run_id AS no_skip_run, a.started_at
+                SELECT a.dataset, a.profile, a.seed, a.run_id AS skip_run, b.run_id AS no_skip_run, a.started_at,
+                       try_cast(a.settings ->> 'epochs' AS INTEGER) AS epochs
                 FROM latest a JOIN latest b USING (experiment, profile, dataset, seed)
                 WHERE experiment = 'unet_skip_connections' AND a.variant = 'skip' AND b.variant = 'no_skip'
                   AND a.settings = b.settings)
             SELECT dataset, profile, any_value(name) AS dataset_name, any_value(labels) AS labels,
                    any_value(val_images) AS val_images, list(seed ORDER BY seed) AS seeds,
-                   list(skip_run ORDER BY seed) AS skip_runs, list(no_skip_run ORDER BY seed) AS no_skip_runs
+                   list(skip_run ORDER BY seed) AS skip_runs, list(no_skip_run ORDER BY seed) AS no_skip_runs,
+                   coalesce(max(epochs), 0) AS epochs
             FROM pairs JOIN dataset USING (dataset) GROUP BY dataset, profile ORDER BY max(started_at) DESC, dataset"""
     )
 

@@ -100,8 +100,8 @@ def _sentence(difference: intervals.Estimate) -> str:
 def _basis(chosen: Comparison, image_count: int) -> str:
     seeds = len(chosen.seeds)
     return (
-        f"{image_count} images, {seeds} {'seed' if seeds == 1 else 'seeds averaged'}; in brackets the 95 % bootstrap interval "
-        f"over images. {layout.profile_note(chosen.profile)}"
+        f"{image_count} images, {seeds} {'seed' if seeds == 1 else 'seeds averaged'}, {chosen.epochs} epochs; in brackets the "
+        f"95 % bootstrap interval over images. {layout.profile_note(chosen.profile)}"
     )
 
 
@@ -128,6 +128,7 @@ def _answer(chosen: Comparison, counts: Counts, score: str) -> None:
 
 
 @streamlit.fragment
+@layout.errors_as_messages()
 def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
     """The gallery; a fragment, so that sorting, paging and opacity redraw it alone."""
     count = min(chosen.image_count, queries.FIRST_IMAGES) if first_only else chosen.image_count
@@ -188,6 +189,7 @@ def _close() -> None:
 
 
 @streamlit.dialog("One picture", width="large", on_dismiss=_close)
+@layout.errors_as_messages()
 def _picture_dialog(results: Results, chosen: Comparison, image_id: str, seed: int, opacity: float) -> None:
     skip_run, no_skip_run = chosen.runs_of_seed(seed)
     found = queries.compared_picture(results, skip_run, no_skip_run, image_id)
