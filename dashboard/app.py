@@ -16,8 +16,9 @@ ROOT = HERE.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
 
-from dashboard import layout, queries  # noqa: E402
+from dashboard import layout  # noqa: E402
 from dashboard.app_pages import overview, runs, segmentation_metric, unet_skip_connections  # noqa: E402
+from dashboard.connection import open_results  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
@@ -47,7 +48,7 @@ def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
         path = Path(os.environ.get("CONTRAST_RESULTS", ROOT / "results.duckdb"))
         images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
         with layout.errors_as_messages():
-            module.page(queries.open_results(path, images), pages)
+            module.page(open_results(path, images), pages)
 
     return draw
 

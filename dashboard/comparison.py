@@ -9,8 +9,8 @@ import streamlit
 
 from dashboard import intervals, queries
 from dashboard.charts import VARIANT_COLORS
+from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
-from dashboard.queries import Results
 
 VARIANTS = tuple(VARIANT_COLORS)
 SCORES = {"pooled": intervals.pooled_mean_iou, "per image": intervals.per_image_mean_iou}
@@ -61,7 +61,7 @@ def counts_of(results: Results, comparison: Comparison, first_only: bool) -> Cou
     values = frame[["intersection", "predicted", "truth"]].to_numpy(np.float64)
     shape = (2 * len(comparison.seeds), -1, comparison.class_count, 3)
     if len(frame) % (shape[0] * shape[2]) or frame.groupby("run_id").image_id.nunique().nunique() != 1:
-        raise queries.ResultsError(f"The runs {', '.join(comparison.run_ids)} do not hold the same images and classes.")
+        raise ResultsError(f"The runs {', '.join(comparison.run_ids)} do not hold the same images and classes.")
     by_run = dict(zip(frame.run_id.unique(), values.reshape(shape), strict=True))
     with_skips, without = (
         np.stack([by_run[run_id] for run_id in runs]) for runs in (comparison.skip_runs, comparison.no_skip_runs)

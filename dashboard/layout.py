@@ -12,8 +12,8 @@ import pandas
 import streamlit
 
 from dashboard import charts
+from dashboard.connection import NoResultsError, ResultsError
 from dashboard.gallery import Row
-from dashboard.queries import NoResultsError, ResultsError
 
 PROFILE_NOTES = {
     "mini": "a miniature that trains in about a minute on a CPU; its figures stand for themselves, not for a published result",

@@ -15,6 +15,7 @@ from compute.data.street_pairs import PairsSource, Split, StreetPairs
 from compute.results import publish
 from compute.segmentation_rows import SegmentationRows
 from dashboard import gallery, queries
+from dashboard.connection import ResultsError, open_results
 
 CLASS_COUNT, IMAGE_COUNT, SIZE_PX = 4, 13, 24
 
@@ -46,8 +47,8 @@ def published(tmp_path_factory, request):
     source, pairs = random_pairs()
     predictions = {}
     run_columns = {
-        "profile": "mini", "dataset": source.dataset, "settings": json.dumps({}), "seconds": 1.0, "device": "CPU", "host": "here",
-        "python": "3.11", "torch": "2", "threads": 2, "weights": "none", "data_fingerprint": source.fingerprint,
+        "profile": "mini", "dataset": source.dataset, "settings": json.dumps({}), "seconds": 1.0, "device": "CPU",
+        "host": "here", "python": "3.11", "torch": "2", "threads": 2, "weights": "none", "data_fingerprint": source.fingerprint,
     }  # fmt: skip
     for seed in (0, 1):
         for variant, wrong_share in (("skip", 0.3), ("no_skip", 0.5)):
@@ -69,7 +70,7 @@ def published(tmp_path_factory, request):
             publish(
                 folder / "results.duckdb", folder / "images", {"run": pandas.DataFrame([run | run_columns]), **rows.tables()}
             )
-    return queries.open_results(folder / "results.duckdb", folder / "images"), pairs, predictions
+    return open_results(folder / "results.duckdb", folder / "images"), pairs, predictions
 
 
 def counts_of(pairs: StreetPairs, predicted: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -153,17 +154,17 @@ def test_losses_are_averaged_to_few_points(published, tmp_path, make_trial):
     step = np.arange(1000)
     steps = {"run_id": "run-1", "epoch": 0, "step": step, "loss": step.astype(float), "learning_rate": 0.1, "milliseconds": 1.0}
     publish(tmp_path / "results.duckdb", tmp_path / "images", {**tables, "training_step": pandas.DataFrame(steps)})
-    results = queries.open_results(tmp_path / "results.duckdb", tmp_path / "images")
+    results = open_results(tmp_path / "results.duckdb", tmp_path / "images")
     found = queries.training_losses(results, ["run-1"], points=10)
     assert found.step.tolist() == [49.5 + 100 * block for block in range(10)]
     assert found.loss.tolist() == found.step.tolist()
 
 
 def test_a_new_state_of_the_file_is_seen_and_an_old_reader_keeps_its_own(tmp_path, make_trial, tiny_results):
-    before = queries.open_results(*tiny_results)
-    assert queries.open_results(*tiny_results) is before
+    before = open_results(*tiny_results)
+    assert open_results(*tiny_results) is before
     publish(*tiny_results, make_trial("run-2", "trial-2", seed=1))
-    after = queries.open_results(*tiny_results)
+    after = open_results(*tiny_results)
     assert after.identity != before.identity
     assert queries.runs(before).run_id.tolist() == ["run-1"]
     assert sorted(queries.runs(after).run_id) == ["run-1", "run-2"]
@@ -181,8 +182,8 @@ def test_a_new_state_of_the_file_is_seen_and_an_old_reader_keeps_its_own(tmp_pat
     ],
 )
 def test_no_statement_reaches_other_files_or_changes_anything(tiny_results, statement):
-    results = queries.open_results(*tiny_results)
-    with pytest.raises(queries.ResultsError):
+    results = open_results(*tiny_results)
+    with pytest.raises(ResultsError):
         results.query(statement)
 
 
@@ -206,5 +207,5 @@ def test_the_four_way_map_says_who_is_right():
 
 
 def test_results_are_equal_where_their_state_is(tiny_results):
-    results = queries.open_results(*tiny_results)
+    results = open_results(*tiny_results)
     assert dataclasses.replace(results, connection=None) == results

@@ -6,8 +6,8 @@ import streamlit
 
 from dashboard import gallery, layout
 from dashboard.app_pages import segmentation_metric, unet_skip_connections
+from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
-from dashboard.queries import Results
 
 TITLE = "Overview"
 EXPERIMENTS = (unet_skip_connections, segmentation_metric)

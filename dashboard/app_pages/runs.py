@@ -6,8 +6,8 @@ import pandas
 import streamlit
 
 from dashboard import layout, queries
+from dashboard.connection import Results
 from dashboard.layout import Pages
-from dashboard.queries import Results
 
 TITLE = "Runs"
 

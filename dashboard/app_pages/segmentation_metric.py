@@ -4,8 +4,8 @@ import pandas
 import streamlit
 
 from dashboard import charts, gallery, layout, queries
+from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
-from dashboard.queries import Results
 
 EXPERIMENT = "segmentation_metric"
 TITLE = "The wrong and the right IoU"

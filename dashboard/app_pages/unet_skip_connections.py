@@ -7,8 +7,8 @@ import streamlit
 
 from dashboard import charts, comparison, gallery, intervals, layout, queries
 from dashboard.comparison import SCORES, VARIANTS, Comparison, Counts, comparison_of, counts_of
+from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
-from dashboard.queries import Results
 
 EXPERIMENT = "unet_skip_connections"
 TITLE = "Skip connections"
