@@ -73,7 +73,7 @@ def _friendly_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, results.ResultsError) as error:
-        console.print(f"[red]{escape(str(error))}[/]", highlight=False)
+        console.print(f"[red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

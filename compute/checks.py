@@ -11,6 +11,7 @@ REFERENCES = (
     ("foreground_score", "image_id", "image"),
     ("boundary_score", "image_id", "image"),
     ("segmentation_mask", "image_id", "image"),
+    ("segmentation_mask", "run_id", "run"),
 )
 
 

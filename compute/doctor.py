@@ -82,7 +82,7 @@ def _disk(profile: str, results_file: Path) -> Finding:
 
 
 def _folder(what: str, folder: Path) -> Finding:
-    good = os.access(_existing(folder), os.W_OK)
+    good = _can_write(folder)
     return Finding(
         f"Folder for {what}", good, f"{folder}{'' if good else ' cannot be written to'}", f"name another with --{what}"
     )
@@ -93,7 +93,7 @@ def _results(results_file: Path) -> Finding:
         count = len(results.finished_trials(results_file))
     except results.ResultsError as error:
         return Finding("Results", False, str(error), "name another with --results")
-    if not os.access(_existing(results_file.parent), os.W_OK):
+    if not _can_write(results_file.parent):
         return Finding("Results", False, f"{results_file.parent} cannot be written to", "name another with --results")
     return Finding(
         "Results", True, f"{results_file}, {count} trials in it" if results_file.exists() else f"{results_file} will be made"
@@ -118,5 +118,11 @@ def _describe(source: PairsSource) -> str:
 
 
 def _existing(path: Path) -> Path:
-    """`path` or the nearest folder above it that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    """`path` or the nearest thing above it that exists."""
+    return next(above for above in (path, *path.absolute().parents) if above.exists())
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in `folder`, or it can itself be made."""
+    above = _existing(folder)
+    return above.is_dir() and os.access(above, os.W_OK)

@@ -18,9 +18,9 @@ def confusion_matrices(truth: Tensor, predicted: Tensor, class_count: int) -> Te
     truth, predicted: (N, H, W) uint8 -> (N, C, C) int64, rows the truth, columns the prediction.
     Raises ValueError where shapes or types differ from that, or a prediction is not below `class_count`.
     """
-    if truth.shape != predicted.shape or truth.dtype != torch.uint8 or predicted.dtype != torch.uint8:
+    if truth.ndim != 3 or truth.shape != predicted.shape or truth.dtype != torch.uint8 or predicted.dtype != torch.uint8:
         given = f"truth {tuple(truth.shape)} {truth.dtype}, prediction {tuple(predicted.shape)} {predicted.dtype}"
-        raise ValueError(f"label maps must have one shape and type uint8, given were {given}")
+        raise ValueError(f"label maps must have one shape (N, H, W) and type uint8, given were {given}")
     if predicted.numel() and int(predicted.max()) >= class_count:
         raise ValueError(f"a prediction is class {int(predicted.max())}, but there are only {class_count} classes")
     # The narrowest type that holds 255 * C + C is the fastest to count.

@@ -18,6 +18,7 @@ from compute.checks import CHECKS
 from compute.schema import CONTRACT_VERSION, SHARED, TABLES
 
 LOCK_TIMEOUT_SECONDS = 600
+ANOTHER_FILE = "Name another file with --results."
 Tables = Mapping[str, pandas.DataFrame]
 
 
@@ -45,7 +46,9 @@ def publish(results: Path, images: Path, tables: Tables) -> None:
             os.replace(unfinished, results)
             _flush(results.parent)
         except (OSError, duckdb.Error) as error:
-            raise ResultsError(f"{results}: could not be written ({error}). What it held before is unharmed.") from error
+            raise ResultsError(
+                f"{results}: could not be written ({_first_line(error)}). What it held before is unharmed."
+            ) from error
         finally:
             _remove(unfinished)
     for old_run_id in replaced - {run_id}:
@@ -57,7 +60,10 @@ def finished_trials(results: Path) -> dict[str, str]:
     if not results.exists():
         return {}
     with _connect(results, named=results, read_only=True) as connection:
-        return dict(connection.execute("SELECT trial_key, run_id FROM run").fetchall())
+        try:
+            return dict(connection.execute("SELECT trial_key, run_id FROM run").fetchall())
+        except duckdb.Error as error:
+            raise ResultsError(f"{results}: its tables are not as expected ({_first_line(error)}). {ANOTHER_FILE}") from error
 
 
 @contextmanager
@@ -71,9 +77,7 @@ def _writer_lock(results: Path) -> Iterator[None]:
             f"{results}: another process kept it locked for {LOCK_TIMEOUT_SECONDS} s. Run again later."
         ) from error
     except OSError as error:
-        raise ResultsError(
-            f"{results}: its folder cannot be written to ({error.strerror}). Name another with --results."
-        ) from error
+        raise ResultsError(f"{results}: its folder cannot be written to ({error.strerror}). {ANOTHER_FILE}") from error
     try:
         yield
     finally:
@@ -88,7 +92,7 @@ def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckd
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.Error as error:
         raise ResultsError(
-            f"{named}: is no readable DuckDB file ({error}). Move it away, or name another with --results."
+            f"{named}: is no readable DuckDB file ({_first_line(error)}). Move it away, or name another file with --results."
         ) from error
     try:
         if is_new:
@@ -104,14 +108,10 @@ def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckd
 def _check_contract(connection: duckdb.DuckDBPyConnection, named: Path) -> None:
     tables = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if missing := sorted(set(TABLES) - tables):
-        raise ResultsError(
-            f"{named}: lacks the tables {', '.join(missing)}, so this version did not write it. Name another with --results."
-        )
+        raise ResultsError(f"{named}: lacks the tables {', '.join(missing)}, so this version did not write it. {ANOTHER_FILE}")
     versions = [version for (version,) in connection.execute("SELECT version FROM contract").fetchall()]
     if versions != [CONTRACT_VERSION]:
-        raise ResultsError(
-            f"{named}: has tables of version {versions}, this program writes {CONTRACT_VERSION}. Name another with --results."
-        )
+        raise ResultsError(f"{named}: has tables of version {versions}, this program writes {CONTRACT_VERSION}. {ANOTHER_FILE}")
 
 
 def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: str, trial_key: str) -> set[str]:
@@ -142,7 +142,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pandas.Data
     try:
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_rows {known}")
     except duckdb.Error as error:
-        raise ResultsError(f"Nothing was written: rows do not fit the table {table} ({error}).") from error
+        connection.execute("ROLLBACK")  # or the next statement, unregister, fails as well
+        raise ResultsError(f"Nothing was written: rows do not fit the table {table} ({_first_line(error)}).") from error
     finally:
         connection.unregister("new_rows")
 
@@ -152,6 +153,11 @@ def _check_pictures(images: Path, tables: Tables) -> None:
         for path in tables[table]["path"] if table in tables else ():
             if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not (images / path).is_file():
                 raise ResultsError(f"Nothing was written: {table} names the picture '{path}', which is not below {images}.")
+
+
+def _first_line(error: Exception) -> str:
+    """What DuckDB says first; hints and positions follow on lines of their own."""
+    return str(error).partition("\n")[0]
 
 
 def _flush(path: Path) -> None:

@@ -44,24 +44,30 @@ def read_palette(directory: Path) -> tuple[SegmentationClass, ...]:
     """
     path = directory / "classes.csv"
     if not path.is_file():
-        rows = [(name, color, False) for name, color in CITYSCAPES] + [
-            (name, color, True) for name, color in CITYSCAPES_IGNORED
-        ]
-        return _numbered(rows)
+        scored, ignored = (
+            [(*entry, flag) for entry in entries] for entries, flag in ((CITYSCAPES, False), (CITYSCAPES_IGNORED, True))
+        )
+        return _numbered([*scored, *ignored])
+    rows: list[tuple[str, str, bool]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             missing = {"name", "color"} - set(table.fieldnames or ())
             if missing:
                 raise DataError(f"{path}: no column {', '.join(sorted(missing))}. The first line must read name,color,ignored.")
-            rows = [_palette_row(path, line, row) for line, row in enumerate(table, start=2)]
+            for row in table:
+                rows.append(_palette_row(path, table.line_num, row, rows))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    _check_palette(path, rows)
+    except csv.Error as error:
+        raise DataError(f"{path}: is no readable CSV ({error}).") from error
+    _check_count(path, rows)
     return _numbered(rows)
 
 
-def _palette_row(path: Path, line: int, row: dict[str, str | None]) -> tuple[str, str, bool]:
+def _palette_row(
+    path: Path, line: int, row: dict[str, str | None], before: list[tuple[str, str, bool]]
+) -> tuple[str, str, bool]:
     name, color = (row["name"] or "").strip(), (row["color"] or "").strip().lower()
     ignored = (row.get("ignored") or "false").strip().lower()
     if not name:
@@ -70,17 +76,13 @@ def _palette_row(path: Path, line: int, row: dict[str, str | None]) -> tuple[str
         raise DataError(f"{path}, line {line}: colour '{color}' of '{name}' is not of the form #rrggbb.")
     if ignored not in ("true", "false"):
         raise DataError(f"{path}, line {line}: ignored is '{ignored}' for '{name}', but must be true or false.")
+    for what, value, taken in (("name", name, [r[0] for r in before]), ("colour", color, [r[1] for r in before])):
+        if value in taken:
+            raise DataError(f"{path}, line {line}: the {what} {value} is given more than once; each class needs its own.")
     return name, color, ignored == "true"
 
 
-def _check_palette(path: Path, rows: list[tuple[str, str, bool]]) -> None:
-    for column, what in ((0, "name"), (1, "colour")):
-        values = [row[column] for row in rows]
-        twice = sorted({value for value in values if values.count(value) > 1}, key=str)
-        if twice:
-            raise DataError(
-                f"{path}: the {what} {', '.join(map(str, twice))} is given more than once; each class needs its own."
-            )
+def _check_count(path: Path, rows: list[tuple[str, str, bool]]) -> None:
     scored = sum(not ignored for _, _, ignored in rows)
     if scored < 2:
         raise DataError(f"{path}: {scored} classes are scored, but a segmentation needs at least 2 with ignored false.")

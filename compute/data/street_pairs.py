@@ -28,6 +28,7 @@ from compute.data.palette import SegmentationClass, color_values, kmeans_palette
 LabelMethod = Literal["palette", "kmeans"]
 SPLITS = ("train", "val")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+PICTURE_FORMATS = ("JPEG", "PNG")  # whatever the name says; Pillow's readers of rarer formats are easily upset
 KMEANS_SEED = 0
 LARGEST_PIXELS = 64_000_000  # of one pair; more is a broken or hostile header
 FAR_LEVELS = 32  # a mask colour further than this from every palette colour was not drawn with that palette
@@ -183,7 +184,7 @@ def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tupl
 def _read_pair(path: Path, colors: np.ndarray, check_colors: bool) -> tuple[np.ndarray, np.ndarray] | str:
     """Photo (H, W, 3) and labels (H, W) of one file, or what is wrong with it."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
                 return f"{path}: skipped, its header claims {width}x{height} pixels; a pair has at most {LARGEST_PIXELS:,}."
@@ -240,7 +241,10 @@ def _picture_names(directory: Path, split: str) -> list[str]:
             f"{folder}: holds no pictures. Expected are {directory}/train/1.jpg and {directory}/val/1.jpg and so on, each with "
             "the photo on the left and its colour mask on the right, as in Kaggle's 'Cityscapes Image Pairs'."
         )
-    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    if twice := [stem for stem, count in Counter(Path(name).stem for name in names).items() if count > 1]:
+        both = ", ".join(sorted(name for name in names if Path(name).stem == twice[0]))
+        raise DataError(f"{folder}: {both} differ only in their ending; rename or remove all but one.")
+    return sorted(names, key=lambda name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)])
 
 
 def _spread(names: list[str], limit: int | None) -> tuple[str, ...]:

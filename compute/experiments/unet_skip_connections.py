@@ -12,6 +12,7 @@ training_step.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from compute.data.errors import DataError
 from compute.data.street_pairs import PairsSource, Split, load
 from compute.models.unet import UNet, parameter_count
 from compute.segmentation_rows import SegmentationRows
@@ -87,7 +89,7 @@ def training_batches(split: Split, settings: Settings, seed: int, epoch: int) ->
     order = np.random.default_rng([seed, epoch]).permutation(len(split.stems))
     for start in range(0, len(order), settings.batch_size):
         batch = order[start : start + settings.batch_size]
-        if len(batch) > 1 or len(order) == 1:  # batch norm learns nothing from a last batch of one image
+        if len(batch) > 1 or settings.batch_size == 1 or len(order) == 1:  # one image left over upsets the batch norm
             yield batch
 
 
@@ -117,6 +119,8 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         value = loss.item()  # waits for the device
+        if not math.isfinite(value):
+            raise DataError(f"Training diverged: the loss became {value} instead of a finite number.")
         return {"loss": value, "learning_rate": learning_rate, "milliseconds": (time.perf_counter() - clock) * 1000}
 
 
