@@ -13,7 +13,7 @@ BOUNDARY_BANDS = (("1-2", 2), ("3-5", 5), ("6-10", 10), ("over 10", None))
 
 
 def confusion_matrices(truth: Tensor, predicted: Tensor, class_count: int) -> Tensor:
-    """Count each image's pixels by true and predicted class, with one `bincount` an image.
+    """Count each image's pixels by true and predicted class, with one `bincount` for as many images as fit.
 
     truth, predicted: (N, H, W) uint8 -> (N, C, C) int64, rows the truth, columns the prediction.
     Raises ValueError where shapes or types differ from that, or a prediction is not below `class_count`.
@@ -23,14 +23,16 @@ def confusion_matrices(truth: Tensor, predicted: Tensor, class_count: int) -> Te
         raise ValueError(f"label maps must have one shape (N, H, W) and type uint8, given were {given}")
     if predicted.numel() and int(predicted.max()) >= class_count:
         raise ValueError(f"a prediction is class {int(predicted.max())}, but there are only {class_count} classes")
-    # The narrowest type that holds 255 * C + C is the fastest to count.
-    cell_type = torch.int16 if class_count < 128 else torch.int32
-    matrices = torch.empty(len(truth), class_count, class_count, dtype=torch.int64)
-    for index, (true_map, predicted_map) in enumerate(zip(truth, predicted, strict=True)):
-        cells = true_map.to(cell_type).mul_(class_count).add_(predicted_map).flatten()
-        counts = torch.bincount(cells, minlength=class_count**2)
-        matrices[index] = counts[: class_count**2].view(class_count, class_count)  # cells beyond are ignored truth
-    return matrices
+    size = (class_count + 1) * class_count  # of one image's counts: one more row takes the ignored truth
+    # Counting is fastest on the narrowest type, and on as many images at once as it has numbers for.
+    at_once = max(1, torch.iinfo(torch.int16).max // size)
+    cell_type = torch.int16 if size <= torch.iinfo(torch.int16).max else torch.int32
+    counts = []
+    for true_maps, predicted_maps in zip(truth.split(at_once), predicted.split(at_once), strict=True):
+        first_cells = torch.arange(len(true_maps), dtype=cell_type).mul_(size).view(-1, 1, 1)
+        cells = true_maps.clamp(max=class_count).to(cell_type).mul_(class_count).add_(predicted_maps).add_(first_cells)
+        counts.append(torch.bincount(cells.flatten(), minlength=len(true_maps) * size))
+    return torch.cat(counts).view(-1, class_count + 1, class_count)[:, :class_count]
 
 
 def class_counts(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,18 +13,39 @@ export default function (component) {
     frame.className = "frame";
     frame.style.aspectRatio = data.aspect;
     for (const [kind, source] of [["photo", cell.photo], ["mask", cell.mask]]) {
-      if (!source) continue;
+      if (source === null) continue;
       const image = document.createElement("img");
       image.className = kind;
-      image.src = source;
-      image.alt = kind === "photo" || !cell.photo ? cell.alt : "";
+      image.src = data.pictures[source];
+      image.alt = kind === "photo" || cell.photo === null ? cell.alt : "";
       frame.append(image);
     }
-    if (cell.missing) frame.append(cell.missing);
+    if (cell.missing) {
+      const note = document.createElement("span");
+      note.className = "missing";
+      note.textContent = cell.missing;
+      frame.append(note);
+    }
     const caption = document.createElement("figcaption");
     caption.textContent = cell.caption;
     figure.append(frame, caption);
     return figure;
+  };
+
+  const legend = ({ title, entries }) => {
+    const line = document.createElement("div");
+    line.className = "legend";
+    const name = document.createElement("strong");
+    name.textContent = title;
+    line.append(name);
+    for (const [label, color] of entries) {
+      const entry = document.createElement("span");
+      const swatch = document.createElement("i");
+      swatch.style.background = color;
+      entry.append(swatch, label);
+      line.append(entry);
+    }
+    return line;
   };
 
   root.replaceChildren(
@@ -41,5 +62,6 @@ export default function (component) {
       if (data.clickable) entry.onclick = () => setTriggerValue("opened", row.id);
       return entry;
     }),
+    ...data.legends.map(legend),
   );
 }

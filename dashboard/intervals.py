@@ -5,6 +5,7 @@ with replacement, the same ones for all that is compared; seeds are averaged, no
 figure hangs on the choice of images. Percentile intervals at 95 %.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ class Estimate:
         return bool(self.low > 0 or self.high < 0)
 
 
+@functools.lru_cache(maxsize=8)
 def image_weights(image_count: int) -> np.ndarray:
     """How often each image is drawn, as shares: (1 + RESAMPLES, images) float64; the first row is the data as it is."""
     draws = np.random.default_rng(0).multinomial(image_count, np.full(image_count, 1 / image_count), size=RESAMPLES)

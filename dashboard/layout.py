@@ -1,6 +1,5 @@
 """What all pages share: the heading, the words for a profile, the message where nothing has run, numbers as text."""
 
-import html
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -20,8 +19,9 @@ PROFILE_NOTES = {
     "gpu": "full-size networks on drawn streets; real timings, but no published data",
     "full": "the published protocol on real data",
 }
+MOST_BUTTONS = 4
+OPACITIES = {"0 %": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "100 %": 1.0}
 Pages = dict[str, Any]  # streamlit.Page by the stem that names experiment and page alike
-COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
 
 
@@ -88,17 +88,28 @@ def profile_note(profile: str) -> str:
     return f"Profile **{plain(profile)}**: {PROFILE_NOTES.get(profile, 'a profile that this dashboard does not know')}."
 
 
-def swatches(colors: dict[str, str], title: str) -> None:
-    """A legend: each name beside its color, which must be of the form #rrggbb or is left out."""
-    chip = "display:inline-flex;align-items:center;gap:.35rem"
-    square = "width:.8rem;height:.8rem;border-radius:.2rem;border:1px solid #8888"
-    entries = "".join(
-        f'<span style="{chip}"><span style="{square};background:{color}"></span>{html.escape(str(name)[:60])}</span>'
-        for name, color in colors.items()
-        if COLOR.fullmatch(str(color))
+def choose_data(found: pandas.DataFrame) -> pandas.Series:
+    """Let a person pick one of the rows, which are data sets with their profiles; the choice is in the address."""
+    labels = dataset_labels(found)
+    if len(labels) <= MOST_BUTTONS:  # buttons show all there is, and load much faster than a list that opens
+        chosen = streamlit.segmented_control("Data", labels, default=labels[0], required=True, key="data", bind="query-params")
+    else:
+        chosen = streamlit.selectbox("Data", labels, key="data", bind="query-params", width=320)
+    return found.iloc[labels.index(chosen)]
+
+
+def choose_opacity() -> float:
+    """Let a person pick how much of a photo its mask hides, 0 to 1; the choice is in the address."""
+    chosen = streamlit.segmented_control(
+        "Mask opacity", list(OPACITIES), default="50 %", required=True, key="opacity", bind="query-params"
     )
-    row = "display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.82rem"
-    streamlit.html(f'<div style="{row}"><strong>{html.escape(title)}</strong>{entries}</div>')
+    return OPACITIES[chosen]
+
+
+def figure(label: str, value: str, interval: str) -> None:
+    """One large figure in a frame, with its name above and its interval below."""
+    with streamlit.container(border=True):
+        streamlit.markdown(f"{label}\n## {value}\n:gray[{plain(interval)}]")
 
 
 def number(value: float, digits: int = 3) -> str:

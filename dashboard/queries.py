@@ -1,6 +1,9 @@
-"""Every SQL query of the dashboard: a function each, from `Results` to a DataFrame."""
+"""Every SQL query of the dashboard: a function each, from `Results` to a DataFrame.
 
-from typing import Any
+What every view of a page asks for is kept for each state of the file; no caller changes a frame that it is given.
+"""
+
+import functools
 
 import pandas
 
@@ -21,6 +24,7 @@ FINAL_COUNTS = """
           AND epoch = (SELECT max(epoch) FROM segmentation_score e WHERE e.run_id = s.run_id))"""
 
 
+@functools.lru_cache(maxsize=8)
 def runs(results: Results) -> pandas.DataFrame:
     """Every run with its data set's name, the latest first."""
     return results.query(
@@ -29,6 +33,7 @@ def runs(results: Results) -> pandas.DataFrame:
     )
 
 
+@functools.lru_cache(maxsize=8)
 def comparisons(results: Results) -> pandas.DataFrame:
     """Data sets and profiles on which both variants of unet_skip_connections ran with the same seeds and settings.
 
@@ -50,6 +55,7 @@ def comparisons(results: Results) -> pandas.DataFrame:
     )
 
 
+@functools.lru_cache(maxsize=64)
 def classes(results: Results, dataset: str) -> pandas.DataFrame:
     """The classes of a data set in the order of their indices, the ignored ones last."""
     return results.query(
@@ -109,11 +115,12 @@ IMAGE_SCORES = """
         SELECT run_id, image_id, any_value(ordinal) AS ordinal,
                avg(intersection / (predicted + truth - intersection)) FILTER (predicted + truth > 0) AS mean_iou
         FROM final GROUP BY run_id, image_id)"""
+# Columns to sort by, and whether the largest comes first.
 PICTURE_ORDERS = {
-    "helped": "difference DESC, ordinal",
-    "hurt": "difference, ordinal",
-    "hardest": "skip_iou + no_skip_iou, ordinal",
-    "number": "ordinal",
+    "helped": ("difference", False),
+    "hurt": ("difference", True),
+    "hardest": ("sum_iou", True),
+    "number": ("ordinal", True),
 }
 
 
@@ -121,36 +128,32 @@ def compared_pictures(
     results: Results, skip_run: str, no_skip_run: str, order: str, first_only: bool, limit: int, offset: int
 ) -> pandas.DataFrame:
     """A page of pictures with both variants' mean IoU and the paths of photo and masks, in one of PICTURE_ORDERS."""
-    return _compared(
-        results, skip_run, no_skip_run, "ordinal <= $last", order, limit, offset, last=FIRST_IMAGES if first_only else 2**30
-    )
+    column, ascending = PICTURE_ORDERS[order]
+    pictures = _all_compared_pictures(results, skip_run, no_skip_run)
+    if first_only:
+        pictures = pictures[pictures.ordinal <= FIRST_IMAGES]
+    return pictures.sort_values([column, "ordinal"], ascending=[ascending, True])[offset : offset + limit]
 
 
 def compared_picture(results: Results, skip_run: str, no_skip_run: str, image_id: str) -> pandas.DataFrame:
     """One picture as in `compared_pictures`; empty where these runs have none of that name."""
-    return _compared(results, skip_run, no_skip_run, "image_id = $image_id", "number", 1, 0, image_id=image_id)
+    pictures = _all_compared_pictures(results, skip_run, no_skip_run)
+    return pictures[pictures.image_id == image_id]
 
 
-def _compared(
-    results: Results, skip_run: str, no_skip_run: str, condition: str, order: str, limit: int, offset: int, **parameters: Any
-) -> pandas.DataFrame:
+@functools.lru_cache(maxsize=32)
+def _all_compared_pictures(results: Results, skip_run: str, no_skip_run: str) -> pandas.DataFrame:
+    """All pictures of two runs; kept, as every sort and page is one more view of them."""
     return results.query(
-        f"""WITH {FINAL_COUNTS}, {IMAGE_SCORES},
-            compared AS (
-                SELECT image_id, a.ordinal, a.mean_iou AS skip_iou, b.mean_iou AS no_skip_iou,
-                       skip_iou - no_skip_iou AS difference
-                FROM image_scores a JOIN image_scores b USING (image_id)
-                WHERE a.run_id = $skip_run AND b.run_id = $no_skip_run),
-            page AS (SELECT * FROM compared WHERE {condition} ORDER BY {PICTURE_ORDERS[order]} LIMIT $limit OFFSET $offset)
-            SELECT page.*, image.path AS photo, width, height, {_mask_path("NULL")} AS truth_mask,
+        f"""WITH {FINAL_COUNTS}, {IMAGE_SCORES}
+            SELECT image_id, a.ordinal, a.mean_iou AS skip_iou, b.mean_iou AS no_skip_iou, skip_iou - no_skip_iou AS difference,
+                   skip_iou + no_skip_iou AS sum_iou, image.path AS photo, width, height, {_mask_path("NULL")} AS truth_mask,
                    {_mask_path("$skip_run")} AS skip_mask, {_mask_path("$no_skip_run")} AS no_skip_mask
-            FROM page JOIN image USING (image_id) ORDER BY {PICTURE_ORDERS[order].replace("ordinal", "page.ordinal")}""",
+            FROM image_scores a JOIN image_scores b USING (image_id) JOIN image USING (image_id)
+            WHERE a.run_id = $skip_run AND b.run_id = $no_skip_run""",
         run_ids=[skip_run, no_skip_run],
         skip_run=skip_run,
         no_skip_run=no_skip_run,
-        limit=limit,
-        offset=offset,
-        **parameters,
     )
 
 

@@ -246,3 +246,16 @@ def test_a_prediction_beyond_the_classes_is_refused() -> None:
 def test_a_single_map_without_its_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         confusion_matrices(maps(TRUTH)[0], maps(PREDICTED)[0], 3)
+
+
+@pytest.mark.parametrize("class_count", [2, 19, 120, 180, 181, 250])
+def test_counts_are_right_whatever_number_type_holds_them(class_count: int) -> None:
+    dice = np.random.default_rng(class_count)
+    truth = dice.integers(0, 256, (5, 9, 11), dtype=np.uint8)
+    predicted = dice.integers(0, class_count, (5, 9, 11), dtype=np.uint8)
+    expected = np.zeros((5, class_count, class_count), dtype=np.int64)
+    for image, row, column in np.ndindex(truth.shape):
+        if truth[image, row, column] < class_count:
+            expected[image, truth[image, row, column], predicted[image, row, column]] += 1
+    counted = confusion_matrices(torch.from_numpy(truth), torch.from_numpy(predicted), class_count)
+    np.testing.assert_array_equal(counted.numpy(), expected)

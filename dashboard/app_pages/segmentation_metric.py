@@ -27,8 +27,7 @@ def page(results: Results, pages: Pages) -> None:
     if found.empty:
         layout.not_run_yet(EXPERIMENT)
         return
-    labels = layout.dataset_labels(found)
-    chosen = found.iloc[labels.index(streamlit.selectbox("Data", labels, key="data", bind="query-params", width=320))]
+    chosen = layout.choose_data(found)
     classes = queries.classes(results, chosen.dataset)
     scores = _scores(results, chosen, classes)
     constants, networks = _constants(scores), scores[scores.experiment != EXPERIMENT]
@@ -116,16 +115,16 @@ def _one_picture(
         constant = streamlit.selectbox(
             "Beside it", constants.predictor.tolist(), key="constant", bind="query-params", width=260
         )
-        opacity = streamlit.slider("Mask opacity", 0.0, 1.0, 0.7, 0.1, key="opacity", bind="query-params", width=200)
+        opacity = layout.choose_opacity()
     found = queries.numbered_picture(results, chosen.dataset, ordinal, network.run_id)
     if found.empty:
         streamlit.warning(f"These results hold no picture number {ordinal} of this data set.")
         return
     class_id = int(classes.class_id[classes.name == constant.removeprefix(CONSTANT)].iloc[0])
     rows = [_picture_row(results, found.iloc[0], network.predictor, constant, class_id)]
-    gallery.show(rows, "metric_picture", opacity, gallery.aspect_ratio(found))
     seen = ("neither number is non-zero", "only one is: counts as wrong", "both are: counts as right")
-    layout.swatches(dict(zip(seen, map(gallery.hexadecimal, gallery.AND_OR_COLORS), strict=True)), "What the metric sees")
+    colors = dict(zip(seen, map(gallery.hexadecimal, gallery.AND_OR_COLORS), strict=True))
+    gallery.show(rows, "metric_picture", opacity, gallery.aspect_ratio(found), legends={"What the metric sees": colors})
     one = _scores(results, chosen, classes, ordinal)
     one = one[(one.run_id == network.run_id) | (one.predictor == constant)]
     overall = scores.set_index("run_id").pooled
@@ -188,10 +187,10 @@ def _clusters(results: Results, chosen: pandas.Series) -> None:
         layout.chart(charts.cluster_shares(rows[["cluster", "class", "pixels", "share"]], palette), rows, "kmeans_clusters")
     with right:
         pictures = [_cluster_row(results, chosen.dataset, ordinal, clusters.run_id.iloc[0]) for ordinal in CLUSTER_PICTURES]
-        gallery.show([row for row in pictures if row], "cluster_pictures", 1.0, cell_width_rem=5)
-        layout.swatches(palette, "The palette")
         centers = clusters.drop_duplicates("cluster").sort_values("cluster")
-        layout.swatches(dict(zip("cluster " + centers.cluster.astype(str), centers.color, strict=True)), "The ten centers")
+        center_colors = dict(zip("cluster " + centers.cluster.astype(str), centers.color, strict=True))
+        legends = {"The palette": palette, "The ten centers": center_colors}
+        gallery.show([row for row in pictures if row], "cluster_pictures", 1.0, cell_width_rem=5, legends=legends)
 
 
 def _cluster_row(results: Results, dataset: str, ordinal: int, run_id: str) -> gallery.Row | None:

@@ -13,7 +13,8 @@ from dashboard.layout import Finding, Pages
 EXPERIMENT = "unet_skip_connections"
 TITLE = "Skip connections"
 QUESTION = "How important are U-Net’s skip connections?"
-PAGE_ROWS = 5
+PAGE_ROWS = 4
+VIEWS = ("picture by picture", "class by class", "near boundaries", "training")
 IMAGE_CHOICES = ("all", "first ten")
 ORDERS = {"skips help most": "helped", "skips hurt most": "hurt", "hardest": "hardest", "number": "number"}
 
@@ -32,19 +33,21 @@ def page(results: Results, pages: Pages) -> None:
     chosen, first_only, score = _controls(results, found)
     counts = counts_of(results, chosen, first_only)
     _answer(chosen, counts, score)
-    streamlit.subheader("Picture by picture")
-    _pictures(results, chosen, first_only)
-    streamlit.subheader("Which classes gain")
-    names = queries.classes(results, chosen.dataset)
-    by_class = comparison.class_iou(counts, names[~names.ignored].name.tolist())
-    layout.chart(charts.class_iou(by_class), by_class, "iou_by_class")
-    left, right = streamlit.columns(2, gap="large")
-    with left:
-        streamlit.subheader("Where in the picture")
-        bands = comparison.boundary_accuracy(results, chosen, first_only)
-        layout.chart(charts.boundary_accuracy(bands), bands, "accuracy_by_boundary_distance")
-    with right:
-        _training(results, chosen)
+    # A tab's contents are made only when it is open: the first view draws no chart, and loads none of what draws them.
+    pictures, classes, boundaries, training = streamlit.tabs(VIEWS, key="view", bind="query-params")
+    if pictures.open:
+        with pictures:
+            _pictures(results, chosen, first_only)
+    if classes.open:
+        with classes:
+            _classes(results, chosen, counts)
+    if boundaries.open:
+        with boundaries:
+            bands = comparison.boundary_accuracy(results, chosen, first_only)
+            layout.chart(charts.boundary_accuracy(bands), bands, "accuracy_by_boundary_distance")
+    if training.open:
+        with training:
+            _training(results, chosen)
     _conclusion()
     layout.provenance(queries.runs(results), chosen.run_ids, pages)
 
@@ -64,9 +67,8 @@ def findings(results: Results) -> list[Finding]:
 
 
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bool, str]:
-    labels = layout.dataset_labels(found)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        data = streamlit.selectbox("Data", labels, key="data", bind="query-params", width=320)
+        row = layout.choose_data(found)
         images = streamlit.segmented_control(
             "Validation images",
             IMAGE_CHOICES,
@@ -74,7 +76,6 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bo
             required=True,
             key="images",
             bind="query-params",
-            help=f"The notebook scores its first {queries.FIRST_IMAGES} validation images; all of them say more.",
         )
         score = streamlit.segmented_control(
             "Mean IoU",
@@ -83,10 +84,8 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bo
             required=True,
             key="score",
             bind="query-params",
-            help="Pooled: the counts of all images together, then the mean over classes. Per image: the mean over each image’s "
-            "classes, then over images.",
         )
-    return comparison_of(results, found.iloc[labels.index(data)]), images == IMAGE_CHOICES[1], score
+    return comparison_of(results, row), images == IMAGE_CHOICES[1], score
 
 
 def _sentence(difference: intervals.Estimate) -> str:
@@ -116,14 +115,9 @@ def _answer(chosen: Comparison, counts: Counts, score: str) -> None:
     )
     for column, label, estimate in figures:
         signed = estimate is difference
-        column.metric(
-            label,
-            f"{estimate.value:+.3f}" if signed else f"{estimate.value:.3f}",
-            intervals.interval_text(estimate, signed) or None,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
+        with column:
+            value = f"{estimate.value:+.3f}" if signed else f"{estimate.value:.3f}"
+            layout.figure(label, value, intervals.interval_text(estimate, signed))
     streamlit.caption(_basis(chosen, counts[0].shape[1]))
 
 
@@ -138,14 +132,13 @@ def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
         )
         seeds = list(map(str, chosen.seeds))
         seed = streamlit.segmented_control("Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params")
-        opacity = streamlit.slider("Mask opacity", 0.0, 1.0, 0.6, 0.1, key="opacity", bind="query-params", width=200)
+        opacity = layout.choose_opacity()
     page_count = max(1, -(-count // PAGE_ROWS))
     offset = PAGE_ROWS * (streamlit.pagination(page_count, key="page", bind="query-params") - 1)
     skip_run, no_skip_run = chosen.runs_of_seed(int(seed))
     found = queries.compared_pictures(results, skip_run, no_skip_run, ORDERS[order], first_only, PAGE_ROWS, offset)
     rows = [_row(results, chosen, picture) for picture in found.itertuples()]
-    gallery.show(rows, key="gallery", opacity=opacity, aspect=gallery.aspect_ratio(found), on_open=_open)
-    _legends(results, chosen)
+    gallery.show(rows, "gallery", opacity, gallery.aspect_ratio(found), legends=_legends(results, chosen), on_open=_open)
     if opened := streamlit.query_params.get("picture"):
         _picture_dialog(results, chosen, opened, int(seed), opacity)
 
@@ -172,12 +165,14 @@ def _row(results: Results, chosen: Comparison, picture: Any, titled: bool = True
     return gallery.Row(picture.image_id, title, cells)
 
 
-def _legends(results: Results, chosen: Comparison) -> None:
+def _legends(results: Results, chosen: Comparison) -> dict[str, dict[str, str]]:
     names = queries.classes(results, chosen.dataset)
     outcomes = ("only with skips", "only without", "neither (clear where both are)")
     colors = map(gallery.hexadecimal, gallery.FOUR_WAY_COLORS[1:4])
-    layout.swatches(dict(zip(outcomes, colors, strict=True)), "Who is right where")
-    layout.swatches(dict(zip(names.name, names.color, strict=True)), "Classes")
+    return {
+        "Who is right where": dict(zip(outcomes, colors, strict=True)),
+        "Classes": dict(zip(names.name, names.color, strict=True)),
+    }
 
 
 def _open(image_id: str) -> None:
@@ -220,7 +215,7 @@ def _class_table(scores: pandas.DataFrame) -> None:
             "difference": with_skips - without,
         }
     )
-    colors = [f"background-color: {color}" if layout.COLOR.fullmatch(color) else "" for color in scores.color]
+    colors = [f"background-color: {color}" if gallery.COLOR.fullmatch(color) else "" for color in scores.color]
     formats = {"true pixels": "{:,}", "difference": "{:+.3f}", **{f"IoU {variant}": "{:.3f}" for variant in VARIANTS}}
     styled = shown.style.apply(lambda _: colors, subset=["color"]).format(formats, na_rep="")
     streamlit.dataframe(
@@ -228,8 +223,14 @@ def _class_table(scores: pandas.DataFrame) -> None:
     )
 
 
+def _classes(results: Results, chosen: Comparison, counts: Counts) -> None:
+    names = queries.classes(results, chosen.dataset)
+    by_class = comparison.class_iou(counts, names[~names.ignored].name.tolist())
+    layout.chart(charts.class_iou(by_class), by_class, "iou_by_class")
+    streamlit.caption("The class with the most true pixels first; lines are 95 % bootstrap intervals over images.")
+
+
 def _training(results: Results, chosen: Comparison) -> None:
-    streamlit.subheader("How training went")
     curve = streamlit.segmented_control(
         "Curve",
         ["score", "loss"],
@@ -251,12 +252,14 @@ def _conclusion() -> None:
     streamlit.subheader("What to conclude, and what not")
     streamlit.markdown(
         """
+- **Pooled** mean IoU adds up the counts of all images, then averages over classes; **per image** it is averaged over each
+  image’s classes, then over images. The notebook scores only its **first ten** validation images; all of them say more.
 - Four halvings leave the deepest layer one value for each 16 by 16 pixels. Without skips, everything finer must be guessed from
   that, and the loss shows **near boundaries and in thin classes** first.
 - Without skips the decoder also has fewer weights, as its blocks take half as many channels in. The contrast is of the two
   designs as the notebook defines them, not of the information alone.
 - The interval tells how far the figure hangs on the choice of images. How far it hangs on the training is what the seeds show:
-  look at their lines under *How training went* before you trust a small difference.
+  look at their lines under “training” before you trust a small difference.
 - Both networks saw the same pictures in the same order for the same epochs. Longer training can narrow the gap.
 """
     )
