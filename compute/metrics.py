@@ -11,6 +11,10 @@ from torch.nn import functional
 # Name of each distance band and the largest distance in it, in pixels.
 BOUNDARY_BANDS = (("1-2", 2), ("3-5", 5), ("6-10", 10), ("over 10", None))
 
+# Neighbouring pixels are mostly of one class, and a counter that was just raised is slow to raise again: so they take turns
+# at this many sets of counters.
+LANES = 4
+
 
 def confusion_matrices(truth: Tensor, predicted: Tensor, class_count: int) -> Tensor:
     """Count each image's pixels by true and predicted class, with one `bincount` for as many images as fit.
@@ -24,15 +28,17 @@ def confusion_matrices(truth: Tensor, predicted: Tensor, class_count: int) -> Te
     if predicted.numel() and int(predicted.max()) >= class_count:
         raise ValueError(f"a prediction is class {int(predicted.max())}, but there are only {class_count} classes")
     size = (class_count + 1) * class_count  # of one image's counts: one more row takes the ignored truth
-    # Counting is fastest on the narrowest type, and on as many images at once as it has numbers for.
-    at_once = max(1, torch.iinfo(torch.int16).max // size)
-    cell_type = torch.int16 if size <= torch.iinfo(torch.int16).max else torch.int32
+    largest = torch.iinfo(torch.int16).max  # the narrowest type that holds all cells is the fastest to count
+    at_once = max(1, largest // (LANES * size))
+    cell_type = torch.int16 if LANES * size <= largest else torch.int32
+    lanes = torch.arange(truth.shape[2], dtype=cell_type) % LANES  # (W,)
     counts = []
     for true_maps, predicted_maps in zip(truth.split(at_once), predicted.split(at_once), strict=True):
-        first_cells = torch.arange(len(true_maps), dtype=cell_type).mul_(size).view(-1, 1, 1)
-        cells = true_maps.clamp(max=class_count).to(cell_type).mul_(class_count).add_(predicted_maps).add_(first_cells)
-        counts.append(torch.bincount(cells.flatten(), minlength=len(true_maps) * size))
-    return torch.cat(counts).view(-1, class_count + 1, class_count)[:, :class_count]
+        images = torch.arange(len(true_maps), dtype=cell_type).view(-1, 1, 1)
+        cells = ((images * LANES + lanes) * size).add(predicted_maps).add_(true_maps.clamp(max=class_count), alpha=class_count)
+        counts.append(torch.bincount(cells.flatten(), minlength=len(true_maps) * LANES * size))
+    by_lane = torch.cat(counts).view(len(truth), LANES, class_count + 1, class_count)
+    return by_lane.sum(dim=1)[:, :class_count]
 
 
 def class_counts(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
