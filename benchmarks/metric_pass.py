@@ -5,7 +5,8 @@ Command: python -m benchmarks.metric_pass
 Ours counts every pixel of an image once and gives class counts, the notebook's counts and, from them, every score. torchmetrics
 gives one score. Both get what suits them best: ours uint8 maps, torchmetrics int64 ones that were made beforehand, since uint8
 made it slower. Its large arrays are slow where the C library hands freed memory back to the system, and glibc decides by
-the luck of a process's heap whether it does; so both ways are forced and measured. Exit code 1 where a goal is missed.
+the luck of a process's heap whether it does; so both ways are forced as well, for comparison. Exit code 1 where a goal is
+missed in a process as it comes.
 """
 
 import functools
@@ -36,8 +37,9 @@ LARGEST_DIFFERENCE = 1e-6
 GOALS = {"torchmetrics, validate_args=False": 2.0, "torchmetrics, defaults": 20.0}
 OURS = "ours, one pass"
 REACHED, MISSED = "[green]reached[/]", "[red]missed[/]"
+AS_IT_COMES = "as it comes"
 ALLOCATORS = {  # glibc's settings; elsewhere both are the same
-    "as it comes": {},
+    AS_IT_COMES: {},
     "handed back": {"MALLOC_MMAP_THRESHOLD_": str(2**22), "MALLOC_TRIM_THRESHOLD_": str(2**22)},
     "kept": {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_TOP_PAD_": str(2**26)},
 }
@@ -163,7 +165,8 @@ def main() -> int:
     missed = 0
     for freed_memory, allocator in ALLOCATORS.items():
         for measured in measure_in_new_process(allocator):
-            missed += _add_rows(table, freed_memory, measured["kind"], measured["medians_ms"])
+            judged = freed_memory == AS_IT_COMES  # the others say how far the allocator's luck goes
+            missed += _add_rows(table, freed_memory, measured["kind"], measured["medians_ms"], GOALS if judged else {})
     table.caption = (
         f"Medians of {TURNS * (TURN - 1)} repetitions in {TURNS} turns. Both agree on pooled mean IoU and on every class to "
         f"{LARGEST_DIFFERENCE:.0e}. torchmetrics was given int64 maps made beforehand, which suit it best; ours uint8."
@@ -172,15 +175,15 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def _add_rows(table: Table, freed_memory: str, kind: str, medians_ms: dict[str, float]) -> int:
+def _add_rows(table: Table, freed_memory: str, kind: str, medians_ms: dict[str, float], goals: dict[str, float]) -> int:
     """Add a section on one kind of label maps; returns how many goals it misses."""
     missed = 0
     table.add_section()
     for name, median_ms in medians_ms.items():
-        ratio, goal = median_ms / medians_ms[OURS], GOALS.get(name)
+        ratio, goal = median_ms / medians_ms[OURS], goals.get(name)
         missed += goal is not None and ratio < goal
-        verdict = ("", "", "") if goal is None else (f"{ratio:.1f}x", f"{goal:.0f}x", REACHED if ratio >= goal else MISSED)
-        table.add_row(freed_memory, kind, name, f"{median_ms:.2f}", *verdict)
+        verdict = ("", "") if goal is None else (f"{goal:.0f}x", REACHED if ratio >= goal else MISSED)
+        table.add_row(freed_memory, kind, name, f"{median_ms:.2f}", "" if name == OURS else f"{ratio:.1f}x", *verdict)
     return missed
 
 

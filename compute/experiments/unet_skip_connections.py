@@ -55,7 +55,7 @@ NOTEBOOK = Settings(
 )  # fmt: skip
 PROFILES = {
     "mini": Settings(
-        base_channels=16, image_size_px=96, batch_size=8, epochs=8, learning_rate=0.01, schedule="one_cycle", seeds=2
+        base_channels=16, image_size_px=96, batch_size=8, epochs=7, learning_rate=0.01, schedule="one_cycle", seeds=2
     ),
     "gpu": NOTEBOOK,
     "full": NOTEBOOK,
