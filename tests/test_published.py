@@ -1,0 +1,68 @@
+"""The results that are committed: whole, small, and true to their own pictures."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from PIL import Image
+
+from compute.checks import CHECKS
+from dashboard import queries
+from dashboard.connection import open_results
+
+ROOT = Path(__file__).parent.parent
+RESULTS, IMAGES = ROOT / "results.duckdb", ROOT / "images"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return open_results(RESULTS, IMAGES)
+
+
+def test_results_and_pictures_are_small_enough_to_clone():
+    size_bytes = RESULTS.stat().st_size + sum(path.stat().st_size for path in IMAGES.rglob("*") if path.is_file())
+    assert size_bytes < 15 * 2**20
+
+
+def test_both_experiments_ran_as_a_whole_with_their_provenance(published):
+    runs = queries.runs(published)
+    assert {"unet_skip_connections", "segmentation_metric"} <= set(runs.experiment)
+    assert runs.git_commit.str.fullmatch("[0-9a-f]{40}").all()  # computed by committed code, without changes
+    [row] = queries.comparisons(published).itertuples()
+    assert (row.profile, len(row.seeds)) == ("mini", 2)
+
+
+def test_every_check_of_publishing_still_holds():
+    with duckdb.connect(str(RESULTS), read_only=True) as connection:
+        for (run_id,) in connection.execute("SELECT run_id FROM run").fetchall():
+            for complaint, offending in CHECKS:
+                parameters = {"run_id": run_id} if "$run_id" in offending else None
+                assert connection.execute(offending, parameters).fetchone() == (0,), complaint
+
+
+def test_ious_recomputed_from_the_stored_masks_equal_the_table_to_the_last_pixel(published):
+    [row] = queries.comparisons(published).itertuples()
+    class_ids = queries.classes(published, row.dataset).query("~ignored").class_id.tolist()
+    compared = 0
+    for skip_run, no_skip_run in zip(row.skip_runs, row.no_skip_runs, strict=True):
+        pictures = queries.compared_pictures(published, skip_run, no_skip_run, "number", False, 10_000, 0)
+        counts = queries.final_counts(published, [skip_run, no_skip_run], False).set_index(["run_id", "image_id", "class_id"])
+        for picture in pictures.itertuples():
+            truth = np.asarray(Image.open(IMAGES / picture.truth_mask))
+            for run_id, path in ((skip_run, picture.skip_mask), (no_skip_run, picture.no_skip_mask)):
+                predicted = np.asarray(Image.open(IMAGES / path))
+                for class_id in class_ids:
+                    true, called = truth == class_id, predicted == class_id
+                    expected = [(true & called).sum(), called.sum(), true.sum()]
+                    assert counts.loc[(run_id, picture.image_id, class_id)].tolist() == expected
+                    compared += 1
+    assert compared == 2 * 2 * 40 * 10
+
+
+def test_the_figures_stay_what_they_were_found_to_be(published):
+    [row] = queries.comparisons(published).itertuples()
+    scores = queries.predictor_scores(published, row.dataset, row.profile).groupby("variant")[["notebook", "pooled"]].mean()
+    assert scores.pooled["skip"] - scores.pooled["no_skip"] > 0.1
+    assert scores.notebook["constant_pole"] > scores.pooled["skip"]
+    assert scores.pooled["constant_pole"] < 0.01
