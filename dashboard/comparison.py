@@ -79,6 +79,13 @@ def mean_iou(counts: Counts, score: str) -> tuple[Estimate, Estimate, Estimate]:
     return intervals.summarise(draws[0]), intervals.summarise(draws[1]), intervals.summarise(draws[0] - draws[1])
 
 
+def seed_differences(counts: Counts, score: str) -> list[float]:
+    """Mean IoU with minus without skips of each seed alone: how far the figure hangs on training."""
+    one_draw = intervals.image_weights(counts[0].shape[1])[:1]
+    pairs = zip(*counts, strict=True)
+    return [float((SCORES[score](one_draw, a[None]) - SCORES[score](one_draw, b[None]))[0]) for a, b in pairs]
+
+
 @streamlit.cache_data(max_entries=32, show_spinner=False)
 def class_iou(counts: Counts, names: list[str]) -> pandas.DataFrame:
     """IoU of each class and variant with intervals, the class with the most true pixels first.

@@ -72,6 +72,7 @@ def test_the_finding_is_computed_from_the_rows(monkeypatch, full_results):
     assert f"## {(17 / 23 + 7 / 13) / 2:.3f}" in words(app)
     assert "## +0.000" in words(app)  # both variants have the same counts here
     assert "No difference was shown" in words(app)
+    assert "By seed: +0.000." in words(app)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -170,11 +170,11 @@ def _clusters(results: Results, chosen: pandas.Series) -> None:
     clusters = queries.label_clusters(results, chosen.dataset, chosen.profile)
     if clusters.empty:
         return
-    streamlit.subheader("The notebook’s labels: ten clusters of random colors")
+    streamlit.subheader("The notebook’s labels: ten clusters of random colours")
     used = clusters[clusters.pixels > 0].assign(share=lambda rows: rows.pixels / rows["size"])
     mixed = used[used.share >= 0.01].groupby("cluster").size()
     streamlit.markdown(
-        "The notebook fits k-means to 1,000 *random* colors and names each mask pixel after the nearest of the ten centers. "
+        "The notebook fits k-means to 1,000 *random* colours and names each mask pixel after the nearest of the ten centers. "
         f"The centers know nothing of the palette: of the {used.cluster.nunique()} clusters in use here, "
         f"{int((mixed > 1).sum())} mix several classes (each with at least 1 % of the cluster). No network that is trained on "
         "them can tell those apart."

@@ -58,11 +58,12 @@ def findings(results: Results) -> list[Finding]:
     answers = []
     for label, (_, row) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         chosen = comparison_of(results, row)
-        _, _, difference = comparison.mean_iou(counts_of(results, chosen, False), "pooled")
+        counts = counts_of(results, chosen, False)
+        _, _, difference = comparison.mean_iou(counts, "pooled")
         skip_run, no_skip_run = chosen.runs_of_seed(chosen.seeds[0])
         best = queries.compared_pictures(results, skip_run, no_skip_run, "helped", False, 1, 0)
         pictures = [_row(results, chosen, picture, titled=False) for picture in best.itertuples()]
-        answers.append(Finding(_sentence(difference), label, _basis(chosen, chosen.image_count), pictures))
+        answers.append(Finding(_sentence(difference), label, _basis(chosen, counts, "pooled"), pictures))
     return answers
 
 
@@ -96,11 +97,12 @@ def _sentence(difference: intervals.Estimate) -> str:
     return f"Here skip connections do harm: they change mean IoU by **{intervals.as_text(difference)}**."
 
 
-def _basis(chosen: Comparison, image_count: int) -> str:
-    seeds = len(chosen.seeds)
+def _basis(chosen: Comparison, counts: Counts, score: str) -> str:
+    seeds, image_count = len(chosen.seeds), counts[0].shape[1]
+    by_seed = ", ".join(f"{difference:+.3f}" for difference in comparison.seed_differences(counts, score))
     return (
         f"{image_count} images, {seeds} {'seed' if seeds == 1 else 'seeds averaged'}, {chosen.epochs} epochs; in brackets the "
-        f"95 % bootstrap interval over images. {layout.profile_note(chosen.profile)}"
+        f"95 % bootstrap interval over images. By seed: {by_seed}. {layout.profile_note(chosen.profile)}"
     )
 
 
@@ -118,7 +120,7 @@ def _answer(chosen: Comparison, counts: Counts, score: str) -> None:
         with column:
             value = f"{estimate.value:+.3f}" if signed else f"{estimate.value:.3f}"
             layout.figure(label, value, intervals.interval_text(estimate, signed))
-    streamlit.caption(_basis(chosen, counts[0].shape[1]))
+    streamlit.caption(_basis(chosen, counts, score))
 
 
 @streamlit.fragment
