@@ -169,7 +169,7 @@ def _summarise(outcome: Outcome, results_file: Path, images: Path) -> None:
         console.print("Stopped. What was finished is kept; the same command goes on from here.")
         return
     shown = "" if (results_file, images) == (RESULTS, IMAGES) else f"CONTRAST_RESULTS={results_file} CONTRAST_IMAGES={images} "
-    console.print(f"Look at them: {shown}streamlit run dashboard/app.py", highlight=False)
+    console.print(f"Look at them: {shown}streamlit run dashboard/app.py", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -146,12 +146,14 @@ def mask_url(path: Path | None) -> str:
 
 @functools.lru_cache(maxsize=4000)
 def _mask_url(path: Path, modified_ns: int) -> str:
-    indices, palette = _read_mask(path, modified_ns)
-    if indices is None:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:  # reads its head only
+            if image.mode == "P" and max(image.size) <= LARGEST_MASK_PX:
+                return _address(path.read_bytes(), "png")  # small enough to be shown as it is
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return MISSING
-    if max(indices.shape) <= LARGEST_MASK_PX:
-        return _address(path.read_bytes(), "png")  # it is a palette PNG already
-    return _indexed_url(indices, palette)
+    indices, palette = _read_mask(path, modified_ns)
+    return MISSING if indices is None else _indexed_url(indices, palette)
 
 
 def four_way_url(truth: Path | None, mask_a: Path | None, mask_b: Path | None, class_count: int) -> str:

@@ -13,7 +13,7 @@ from dashboard.layout import Finding, Pages
 EXPERIMENT = "unet_skip_connections"
 TITLE = "Skip connections"
 QUESTION = "How important are U-Net’s skip connections?"
-PAGE_ROWS = 4
+PAGE_ROWS = 3  # a screenful
 VIEWS = ("picture by picture", "class by class", "near boundaries", "training")
 IMAGE_CHOICES = ("all", "first ten")
 ORDERS = {"skips help most": "helped", "skips hurt most": "hurt", "hardest": "hardest", "number": "number"}
