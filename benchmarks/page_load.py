@@ -5,8 +5,8 @@ Command: python -m benchmarks.page_load [--folder FOLDER]
 The page is /unet_skip_connections on results of 500 pictures, published by the experiments' own code. It counts as open when
 all pictures of the gallery are drawn and nothing runs any more, the empty app when its text is there; charts stand behind
 tabs, and are made when those are opened. A change is a click until the gallery shows other pictures, all of them drawn; they
-are always ones that nobody asked for before. Every repetition is a new browser context, without any cache, ours and the empty
-app's in turn. Exit code 1 where a goal is missed.
+are always ones that nobody asked for before, though the dashboard makes a next page's ready ahead. Every repetition is a new
+browser context, without any cache, ours and the empty app's in turn. Exit code 1 where a goal is missed.
 """
 
 import argparse

@@ -138,9 +138,12 @@ def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
     page_count = max(1, -(-count // PAGE_ROWS))
     offset = PAGE_ROWS * (streamlit.pagination(page_count, key="page", bind="query-params") - 1)
     skip_run, no_skip_run = chosen.runs_of_seed(int(seed))
-    found = queries.compared_pictures(results, skip_run, no_skip_run, ORDERS[order], first_only, PAGE_ROWS, offset)
-    rows = [_row(results, chosen, picture) for picture in found.itertuples()]
+    found = queries.compared_pictures(results, skip_run, no_skip_run, ORDERS[order], first_only, 2 * PAGE_ROWS, offset)
+    shown, next_page = found[:PAGE_ROWS], found[PAGE_ROWS:]
+    rows = [_row(results, chosen, picture) for picture in shown.itertuples()]
     gallery.show(rows, "gallery", opacity, gallery.aspect_ratio(found), legends=_legends(results, chosen), on_open=_open)
+    for picture in next_page.itertuples():
+        _row(results, chosen, picture)  # so that its thumbnails are there when a person turns the page
     if opened := streamlit.query_params.get("picture"):
         _picture_dialog(results, chosen, opened, int(seed), opacity)
 
