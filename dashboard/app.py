@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import streamlit
 
@@ -32,12 +33,12 @@ def main() -> None:
     streamlit.set_page_config("Contrast", page_icon=str(HERE / "icon.svg"), layout="wide")
     streamlit.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
     pages: layout.Pages = {}
-    for module in (module for modules in SECTIONS.values() for module in modules):
-        stem = module.__name__.rpartition(".")[2]
-        pages[stem] = streamlit.Page(_drawing(module, pages), title=module.TITLE, url_path=stem, default=module is overview)
-    by_section = {
-        section: [pages[module.__name__.rpartition(".")[2]] for module in modules] for section, modules in SECTIONS.items()
-    }
+    by_section: dict[str, list[Any]] = {}
+    for section, modules in SECTIONS.items():
+        for module in modules:
+            stem = module.__name__.rpartition(".")[2]
+            pages[stem] = streamlit.Page(_drawing(module, pages), title=module.TITLE, url_path=stem, default=module is overview)
+            by_section.setdefault(section, []).append(pages[stem])
     streamlit.navigation(by_section).run()
 
 
