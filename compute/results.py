@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 import duckdb
 import pandas
+import pyarrow
 from filelock import FileLock
 
 from compute.checks import CHECKS
@@ -19,7 +21,8 @@ from compute.schema import CONTRACT_VERSION, SHARED, TABLES
 
 LOCK_TIMEOUT_SECONDS = 600
 ANOTHER_FILE = "Name another file with --results."
-Tables = Mapping[str, pandas.DataFrame]
+Rows: TypeAlias = pandas.DataFrame | pyarrow.Table
+Tables = Mapping[str, Rows]
 
 
 class ResultsError(Exception):
@@ -86,7 +89,7 @@ def _writer_lock(results: Path) -> Iterator[None]:
 
 @contextmanager
 def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open `path`, with all tables made where it is new; messages call it `named`."""
+    """Open `path`; messages call it `named`. A file to be written to gets the tables and columns that it still lacks."""
     is_new = not path.exists()
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
@@ -96,10 +99,12 @@ def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckd
         ) from error
     try:
         if is_new:
-            for table, columns in TABLES.items():
-                connection.execute(f"CREATE TABLE {table} ({columns})")
+            connection.execute(f"CREATE TABLE contract ({TABLES['contract']})")
+            connection.execute(f"CREATE TABLE run ({TABLES['run']})")
             connection.execute("INSERT INTO contract VALUES (?)", [CONTRACT_VERSION])
         _check_contract(connection, named)
+        if not read_only:
+            _add_what_is_new(connection)
         yield connection
     finally:
         connection.close()
@@ -107,11 +112,26 @@ def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckd
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, named: Path) -> None:
     tables = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if missing := sorted(set(TABLES) - tables):
+    if missing := sorted({"contract", "run"} - tables):
         raise ResultsError(f"{named}: lacks the tables {', '.join(missing)}, so this version did not write it. {ANOTHER_FILE}")
     versions = [version for (version,) in connection.execute("SELECT version FROM contract").fetchall()]
     if versions != [CONTRACT_VERSION]:
         raise ResultsError(f"{named}: has tables of version {versions}, this program writes {CONTRACT_VERSION}. {ANOTHER_FILE}")
+
+
+def _add_what_is_new(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a file of an earlier release, whose rows all stay, the tables and the columns that were added since."""
+    for table, columns in TABLES.items():
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted ({columns})")
+        added = connection.execute(
+            """SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'wanted'
+               AND column_name NOT IN (SELECT column_name FROM duckdb_columns() WHERE table_name = ?)""",
+            [table],
+        ).fetchall()
+        for column, data_type in added:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {data_type}")
+    connection.execute("DROP TABLE wanted")
 
 
 def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: str, trial_key: str) -> set[str]:
@@ -133,10 +153,10 @@ def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: 
     return replaced
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pandas.DataFrame) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> None:
     if table not in TABLES:
         raise ResultsError(f"'{table}' is no table of the contract; they are {', '.join(TABLES)}.")
-    columns = ", ".join(rows.columns)
+    columns = ", ".join(rows.columns if isinstance(rows, pandas.DataFrame) else rows.column_names)
     known = f"EXCEPT SELECT {columns} FROM {table}" if table in SHARED else ""
     connection.register("new_rows", rows)
     try:

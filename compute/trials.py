@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas
+import pyarrow
 import torch
 from rich import markup
 from rich.console import Console
@@ -24,7 +25,6 @@ from rich.table import Column
 
 from compute import results
 from compute.data.errors import DataError
-from compute.data.street_pairs import PairsSource
 
 Report = Callable[[int, int, str], None]
 
@@ -44,17 +44,27 @@ class Workbench:
 class TrialRows:
     """What a trial function returns: rows by table, and what only it knows about its row in the table `run`."""
 
-    tables: dict[str, pandas.DataFrame]
+    tables: dict[str, pandas.DataFrame | pyarrow.Table]
     weights: str  # where the model's weights come from, in words
     weights_sha256: str | None = None
     parameters: int | None = None
 
 
 @dataclass(frozen=True)
+class FixedData:
+    """What never changes but with the code: an encoder's definition, WordNet."""
+
+    name: str
+    fingerprint: str
+    dataset: str | None = None
+
+
+@dataclass(frozen=True)
 class Trial:
     """The unit of work, of resume and of distribution: one variant of one experiment with one seed.
 
-    `settings` is a frozen dataclass of plain values; `run` does the work.
+    `settings` is a frozen dataclass of plain values; `run` does the work. `data` is what it works on: it has a `name` for
+    people, a `fingerprint` of its contents, and as `dataset` its key in that table, or None where it is no set of pictures.
     """
 
     experiment: str
@@ -63,7 +73,7 @@ class Trial:
     seed: int
     version: int
     settings: Any
-    data: PairsSource
+    data: Any
     run: Callable[["Trial", Workbench], TrialRows]
 
     @property
