@@ -9,11 +9,17 @@ import numpy as np
 from PIL import Image
 
 PHOTO_QUALITY = 90
+COPY_QUALITY = 88
 
 
 def write_photo(images: Path, path: str, pixels: np.ndarray) -> str:
     """Write (H, W, 3) uint8 as JPEG to `images`/`path`, and return the file's SHA-256."""
     return _write(images / path, Image.fromarray(pixels), quality=PHOTO_QUALITY)
+
+
+def write_copy(images: Path, path: str, image: Image.Image) -> str:
+    """Write an RGB image that is shown small as JPEG to `images`/`path`, and return the file's SHA-256."""
+    return _write(images / path, image, quality=COPY_QUALITY)
 
 
 def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) -> str:
