@@ -18,12 +18,13 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
 
 from dashboard import layout  # noqa: E402
-from dashboard.app_pages import overview, runs, segmentation_metric, unet_skip_connections  # noqa: E402
+from dashboard.app_pages import overview, rn50_architectures, runs, segmentation_metric, unet_skip_connections  # noqa: E402
 from dashboard.connection import open_results  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
     "Segmentation": [unet_skip_connections, segmentation_metric],
+    "ImageNet and CLIP": [rn50_architectures],
     "Results": [runs],
 }
 

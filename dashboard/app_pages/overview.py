@@ -5,12 +5,12 @@ from typing import Any
 import streamlit
 
 from dashboard import gallery, layout
-from dashboard.app_pages import segmentation_metric, unet_skip_connections
+from dashboard.app_pages import rn50_architectures, segmentation_metric, unet_skip_connections
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 
 TITLE = "Overview"
-EXPERIMENTS = (unet_skip_connections, segmentation_metric)
+EXPERIMENTS = (unet_skip_connections, segmentation_metric, rn50_architectures)
 
 
 def page(results: Results, pages: Pages) -> None:

@@ -1,0 +1,162 @@
+"""Are the two RN50 encoders the same?"""
+
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element
+
+import pandas
+import streamlit
+
+from dashboard import layout, markup, queries
+from dashboard import queries_architectures as rows
+from dashboard.architecture_comparison import ENCODERS, Part, changes, encoder_stages, share, short, whole
+from dashboard.architecture_drawing import drawing
+from dashboard.architecture_tables import differences, layer_table, stage_table
+from dashboard.connection import Results
+from dashboard.layout import Finding, Pages
+
+EXPERIMENT = "rn50_architectures"
+TITLE = "RN50 architectures"
+QUESTION = "Are the two RN50 encoders the same?"
+BASIS = "Counted from the definitions at their real size: no weights, no chance, the same in every profile."
+LEGEND = (
+    "A bar is a layer’s output: as wide as its resolution, as thick as its channels (their root); a disc is a vector. Faded is "
+    "what both have, full color what the other lacks or has otherwise; the numbers lead to the list. Batch norm and ReLU "
+    "are left out."
+)
+
+_show = markup.component("contrast_architecture", "architecture.css")
+
+
+def page(results: Results, pages: Pages) -> None:
+    """Draw the whole page."""
+    layout.heading(
+        QUESTION,
+        "Both are called RN50, for ResNet-50. Here are torchvision’s, known from ImageNet, and the image encoder of OpenAI’s "
+        "CLIP, layer by layer, from the modules themselves at their real size.",
+    )
+    stages = encoder_stages(results)
+    if stages is None:
+        layout.not_run_yet(EXPERIMENT)
+        return
+    _answer(results, stages)
+    _show(_overview(stages), "overview")
+    streamlit.subheader("Stage by stage")
+    _show(stage_table(stages), "stages")
+    _layers(results, stages)
+    _conclusion(stages)
+    layout.provenance(queries.runs(results), rows.encoder_runs(results).run_id, pages)
+
+
+def findings(results: Results) -> list[Finding]:
+    """What was found, once both encoders are written down."""
+    stages = encoder_stages(results)
+    if stages is None:
+        return []
+    everything = whole(stages)
+    alike = f"{everything.same} of {_and(everything.layer_counts)} layers are the same."
+    return [Finding(_sentence(stages), _picture(results), f"{alike} {BASIS}", [])]
+
+
+def _picture(results: Results) -> str:
+    """What was shown to the encoders."""
+    return f"one picture of {_and(rows.encoder_runs(results).image_size_px)} px"
+
+
+def _and(values: Iterable[object]) -> str:
+    """Two values as words, or one where they are the same."""
+    return " and ".join(map(str, dict.fromkeys(values)))
+
+
+def _sentence(stages: Sequence[Part]) -> str:
+    everything = whole(stages)
+    if everything.layer_counts == (everything.same, everything.same):
+        return "Yes: layer for layer they are the same."
+    found = changes(stages) or ["other layers"]
+    listed = f"{', '.join(found[:-1])} and {found[-1]}" if found[1:] else found[0]
+    costs = [
+        f"**{share(counts)} {unit}**"
+        for counts, unit in ((everything.parameters, "parameters"), (everything.multiply_adds, "multiply-adds"))
+        if counts[0] != counts[1] and counts[0]
+    ]
+    return f"No: {ENCODERS['clip_rn50']} has {listed}{': ' if costs else ''}{', '.join(costs)}."
+
+
+def _answer(results: Results, stages: Sequence[Part]) -> None:
+    everything = whole(stages)
+    streamlit.markdown(f"#### {_sentence(stages)}")
+    changed = (("Parameters", everything.parameters), ("Multiply-adds", everything.multiply_adds))
+    alike, *others = streamlit.columns(3)
+    with alike:
+        layout.figure("Layers that are the same", str(everything.same), f"of {_and(everything.layer_counts)}")
+    for column, (label, counts) in zip(others, changed, strict=True):
+        with column:
+            layout.figure(label, share(counts) or "–", f"{short(counts[0])} to {short(counts[1])}")
+    streamlit.caption(f"For {layout.plain(_picture(results))}. {BASIS}")
+
+
+def _overview(stages: Sequence[Part]) -> Element:
+    """The drawing, and beside it, or below it where the page is narrow, what differs."""
+    root = Element("div", {"class": "overview"})
+    left = markup.add(root, "div")
+    left.append(drawing(stages))
+    markup.add(left, "p", LEGEND, class_="legend faint")
+    root.append(differences(stages))
+    return root
+
+
+@streamlit.fragment
+@layout.errors_as_messages()
+def _layers(results: Results, stages: Sequence[Part]) -> None:
+    """One stage's layers; a fragment, so that another stage draws nothing else anew."""
+    names = [stage.name for stage in stages]
+    chosen = streamlit.segmented_control("Layers of", names, default=names[0], required=True, key="stage", bind="query-params")
+    _show(layer_table(stages[names.index(chosen)]), "layers")
+    layout.csv_button(_all_layers(results), EXPERIMENT)
+
+
+def _all_layers(results: Results) -> pandas.DataFrame:
+    """The rows of both encoders, one below the other."""
+    runs = rows.encoder_runs(results)
+    return pandas.concat(
+        rows.encoder_layers(results, run.run_id).assign(encoder=ENCODERS.get(run.variant, run.variant))
+        for run in runs.itertuples()
+    )
+
+
+def _conclusion(stages: Sequence[Part]) -> None:
+    agree = [stage.name for stage in stages if stage.outputs()[0] == stage.outputs()[1]]
+    streamlit.subheader("What to conclude, and what not")
+    streamlit.markdown(
+        f"""
+- **The same name, two networks.** Who compares “pre-training on ImageNet” with “pre-training by CLIP” by these two compares
+  architectures, too; what one does better cannot be put down to its data or its training task alone.
+- {_without_heads(stages)} torchvision’s head is a classifier; CLIP’s belongs to the encoder, and the text encoder that a
+  classification needs as well is not counted here.
+- **Stages that put out the same shape**: {", ".join(agree) or "none"}. There, maps can be compared as they are. Weights
+  cannot simply change places, as stem and head fit nowhere in the other network.
+- **Only one takes pictures of any size.** CLIP’s attention pooling has learned a position for each place of its last map.
+- **Multiply-adds are not time.** Batch norm, ReLU, pooling and the sums of residual blocks count nothing here, but they move as
+  much memory. How fast an encoder is must be measured on the machine in question.
+
+Sources: [He et al. 2016](https://arxiv.org/abs/1512.03385) for ResNet-50, where torchvision strides in the 3x3 convolutions
+instead of the 1x1 ones; [Radford et al. 2021](https://arxiv.org/abs/2103.00020), section 2.4, for CLIP’s changes, after
+[He et al. 2019](https://arxiv.org/abs/1812.01187) (ResNet-D) and [Zhang 2019](https://arxiv.org/abs/1904.11486) (rect-2 blur
+pooling).
+"""
+    )
+
+
+def _without_heads(stages: Sequence[Part]) -> str:
+    body, head, everything = whole(stages[:-1]), stages[-1], whole(stages)
+    shares = [
+        f"{(of_head[1] - of_head[0]) / (of_all[1] - of_all[0]):.1%} of the difference in {unit}".replace("%", " %")
+        for unit, of_head, of_all in (
+            ("parameters", head.parameters, everything.parameters),
+            ("multiply-adds", head.multiply_adds, everything.multiply_adds),
+        )
+        if of_all[0] != of_all[1]
+    ]
+    return (
+        f"**Without their heads** they have {_and(map(short, body.parameters))} parameters and "
+        f"{_and(map(short, body.multiply_adds))} multiply-adds: the heads make {' and '.join(shares) or 'no difference'}."
+    )

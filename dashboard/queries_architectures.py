@@ -1,0 +1,41 @@
+"""Every SQL query of the page on the two RN50 encoders; no caller changes what it is given."""
+
+import functools
+
+import pandas
+
+from dashboard.connection import Results
+
+STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4", "head")
+# Twice and more what either encoder has, so that no foreign file keeps the page busy.
+MOST_LAYERS, LONGEST_TEXT = 500, 80
+
+
+@functools.lru_cache(maxsize=8)
+def encoder_runs(results: Results) -> pandas.DataFrame:
+    """The latest run of each encoder: variant, run_id, image_size_px (0 where it is unknown).
+
+    Asks the table `run` alone, which every results file has.
+    """
+    return results.query(
+        """SELECT variant, run_id, coalesce(try_cast(settings ->> 'image_size_px' AS INTEGER), 0) AS image_size_px
+           FROM run WHERE experiment = 'rn50_architectures'
+           QUALIFY row_number() OVER (PARTITION BY variant ORDER BY started_at DESC, run_id) = 1 ORDER BY variant DESC"""
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def encoder_layers(results: Results, run_id: str) -> pandas.DataFrame:
+    """The layers of one encoder in the order in which they run.
+
+    Texts are cut, as they may be foreign. Columns ordinal, stage, name, kind, detail, output_shape, parameters, multiply_adds.
+    """
+    return results.query(
+        """SELECT ordinal, stage, left(name, $longest) AS name, left(kind, $longest) AS kind, left(detail, $longest) AS detail,
+                  left(output_shape, $longest) AS output_shape, parameters, multiply_adds FROM model_layer
+           WHERE run_id = $run_id AND list_contains($stages, stage) ORDER BY ordinal LIMIT $most""",
+        run_id=run_id,
+        stages=list(STAGES),
+        most=MOST_LAYERS,
+        longest=LONGEST_TEXT,
+    )
