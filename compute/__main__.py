@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(emoji=False)  # or FILE.py:b: would lose its end to a picture
 
 
 class Profile(enum.StrEnum):
@@ -64,6 +64,18 @@ PairsOption = Annotated[
 ]
 LabelsOption = Annotated[Labels, typer.Option(help="palette: the nearest palette colour. kmeans: the notebook's clusters.")]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Train for so many epochs instead of the profile's.")]
+ImageFolderOption = Annotated[
+    Path | None, typer.Option(help="Folder of pictures: one folder per wnid, files named wnid_*.jpg, or a manifest.csv.")
+]
+ClassifierOption = Annotated[
+    list[str] | None, typer.Option("--classifier", help="FILE.py:FUNCTION of a classifier of yours; may be given again.")
+]
+Rn50WeightsOption = Annotated[
+    Path | None, typer.Option("--rn50-weights", help="File of weights for torchvision's resnet50.", dir_okay=False)
+]
+ClipWeightsOption = Annotated[
+    Path | None, typer.Option("--clip-weights", help="File of weights for a CLIP with a ResNet.", dir_okay=False)
+]
 CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
 RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
 
@@ -85,11 +97,27 @@ def list_trials(
     pairs: PairsOption = None,
     labels: LabelsOption = Labels.palette,
     epochs: EpochsOption = None,
+    image_folder: ImageFolderOption = None,
+    classifier: ClassifierOption = None,
+    rn50_weights: Rn50WeightsOption = None,
+    clip_weights: ClipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Show each experiment, its trials, and which of them are done."""
     with _friendly_errors():
-        trials = plan.trials([], plan.Choices(profile.value, seed, pairs, labels.value, epochs, cache))
+        choices = plan.Choices(
+            profile.value,
+            seed,
+            pairs,
+            labels.value,
+            epochs,
+            image_folder,
+            tuple(classifier or ()),
+            rn50_weights,
+            clip_weights,
+            cache,
+        )
+        trials = plan.trials([], choices)
         there = results.finished_trials(results_file)
     for experiment in plan.EXPERIMENTS:
         own = [trial for trial in trials if trial.experiment == experiment.NAME]
@@ -111,10 +139,20 @@ def doctor(
     results_file: ResultsOption = RESULTS,
     images: ImagesOption = IMAGES,
     pairs: PairsOption = None,
+    image_folder: ImageFolderOption = None,
+    rn50_weights: Rn50WeightsOption = None,
+    clip_weights: ClipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Say what this machine has and lacks for a profile, and the one line that mends it."""
-    choices = plan.Choices(profile.value, pairs=pairs, cache=cache)
+    choices = plan.Choices(
+        profile.value,
+        pairs=pairs,
+        image_folder=image_folder,
+        rn50_weights=rn50_weights,
+        clip_weights=clip_weights,
+        cache=cache,
+    )
     findings = examine(choices, device.value, results_file, images)
     table = Table("", "What", "Found", "What to do", title=f"Profile {profile.value}", title_justify="left")
     for finding in findings:
@@ -137,12 +175,27 @@ def run(
     pairs: PairsOption = None,
     labels: LabelsOption = Labels.palette,
     epochs: EpochsOption = None,
+    image_folder: ImageFolderOption = None,
+    classifier: ClassifierOption = None,
+    rn50_weights: Rn50WeightsOption = None,
+    clip_weights: ClipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
     with _friendly_errors():
         chosen_device = _choose_device(device)
-        choices = plan.Choices(profile.value, seed, pairs, labels.value, epochs, cache)
+        choices = plan.Choices(
+            profile.value,
+            seed,
+            pairs,
+            labels.value,
+            epochs,
+            image_folder,
+            tuple(classifier or ()),
+            rn50_weights,
+            clip_weights,
+            cache,
+        )
         trials = plan.trials(experiments or [], choices)
         outcome = run_trials(trials, results_file, images, cache, chosen_device, force, console)
     _summarise(outcome, results_file, images)

@@ -1,5 +1,6 @@
 """What must hold of a trial's rows before they may enter `results.duckdb`."""
 
+from compute.class_checks import PREDICTION_CHECKS, SYNSET_CHECKS
 from compute.schema import KEYS, SHARED, TABLES
 
 # Column of each reference and the table whose column of the same name must hold its value.
@@ -12,6 +13,14 @@ REFERENCES = (
     ("boundary_score", "image_id", "image"),
     ("segmentation_mask", "image_id", "image"),
     ("segmentation_mask", "run_id", "run"),
+    ("prediction", "image_id", "image"),
+    ("logit", "image_id", "image"),
+    ("image_evidence", "image_id", "image"),
+    ("classifier_output", "wnid", "synset"),
+    ("class_score", "wnid", "synset"),
+    ("class_similarity", "wnid", "synset"),
+    ("synset_parent", "wnid", "synset"),
+    ("synset_leaf", "wnid", "synset"),
 )
 
 
@@ -40,6 +49,35 @@ def _reference(table: str, column: str, target: str) -> tuple[str, str]:
 CHECKS: tuple[tuple[str, str], ...] = (
     *(_uniqueness(table) for table in KEYS),
     *(_reference(*reference) for reference in REFERENCES),
+    (
+        "image: sha256 must be 64 hexadecimal digits",
+        "SELECT count(*) FROM image WHERE NOT regexp_full_match(sha256, '[0-9a-f]{64}')",
+    ),
+    (
+        "image: wnid must be n and eight digits",
+        "SELECT count(*) FROM image WHERE NOT regexp_full_match(wnid, 'n[0-9]{8}')",
+    ),
+    (
+        "image: width and height must be positive",
+        "SELECT count(*) FROM image WHERE NOT (width > 0 AND height > 0)",
+    ),
+    (
+        "image: a data set's ordinals must count from 1 without a gap",
+        """SELECT count(*) FROM (
+               SELECT min(ordinal) AS first, max(ordinal) AS last, count(*) AS images, count(DISTINCT ordinal) AS ordinals
+               FROM image GROUP BY dataset, split)
+           WHERE first <> 1 OR last <> images OR ordinals <> images""",
+    ),
+    (
+        "image: path must lie in the data set's folder",
+        "SELECT count(*) FROM image WHERE NOT starts_with(path, dataset || '/')",
+    ),
+    (
+        "dataset: val_images must count its rows in image",
+        """SELECT count(*) FROM dataset LEFT JOIN (
+               SELECT dataset, count(*) AS images FROM image WHERE split = 'val' GROUP BY dataset) USING (dataset)
+           WHERE val_images IS DISTINCT FROM images""",
+    ),
     (
         "segmentation_score: class_id is no scored class of the image's data set",
         """SELECT count(*) FROM segmentation_score JOIN image USING (image_id)
@@ -84,5 +122,15 @@ CHECKS: tuple[tuple[str, str], ...] = (
     (
         "run: seconds must not be negative",
         "SELECT count(*) FROM run WHERE run_id = $run_id AND NOT seconds >= 0",
+    ),
+    *SYNSET_CHECKS,
+    *PREDICTION_CHECKS,
+    (
+        "model_layer: layers must be numbered from 1, with no parameters or multiply-adds below 0",
+        """SELECT count(*) FROM (
+               SELECT min(ordinal) AS first, max(ordinal) AS last, count(*) AS layers, min(parameters) AS parameters,
+                      min(multiply_adds) AS multiply_adds
+               FROM model_layer WHERE run_id = $run_id HAVING count(*) > 0)
+           WHERE first <> 1 OR last <> layers OR parameters < 0 OR multiply_adds < 0""",
     ),
 )

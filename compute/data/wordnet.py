@@ -44,10 +44,15 @@ def reader(folder: Path = FOLDER) -> "NounReader":
 
     Raises DataError where a file is missing or not WordNet 3.0's.
     """
-    contents = {name: _verified(folder / name, *FILES[name]) for name in FILES}
+    contents = verify(folder)
     from compute.data.wordnet_reader import NounReader
 
     return NounReader(contents)
+
+
+def verify(folder: Path = FOLDER) -> dict[str, bytes]:
+    """Contents of WordNet's files by name; raises DataError where one is missing or not WordNet 3.0's."""
+    return {name: _verified(folder / name, *FILES[name]) for name in FILES}
 
 
 def _verified(path: Path, size_bytes: int, sha256: str) -> bytes:

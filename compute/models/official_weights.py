@@ -1,0 +1,140 @@
+"""The published weights of both RN50 encoders: from their caches, downloaded with a checksum, or from a file that is given."""
+
+import hashlib
+import urllib.error
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import BadZipFile
+
+import torch
+import torchvision
+from clip.clip import _MODELS as CLIP_ADDRESSES
+from clip.model import build_model
+from torch import Tensor, nn
+from torchvision.models import ResNet50_Weights
+
+from compute.data.errors import DataError
+from compute.models.preprocessing import recognized
+
+RN50_ADDRESS = ResNet50_Weights.IMAGENET1K_V1.url
+CLIP_ADDRESS = CLIP_ADDRESSES["RN50"]
+RESNET_PREPROCESSING = recognized(ResNet50_Weights.IMAGENET1K_V1.transforms())
+CHUNK_BYTES = 2**20
+# What torch and clip raise on a file that holds something else than they expect.
+UNUSABLE = (
+    RuntimeError, UnpicklingError, EOFError, BadZipFile, ValueError, LookupError, AttributeError, TypeError, AssertionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an official file lies once it is downloaded, from which address, and how its SHA-256 starts."""
+
+    path: Path
+    address: str
+    sha256: str
+
+
+def resnet_place() -> Place:
+    """Of torchvision's RN50, in torch's cache; the name ends with the start of the checksum."""
+    name = RN50_ADDRESS.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    return Place(path, RN50_ADDRESS, path.stem.rpartition("-")[2])
+
+
+def clip_place() -> Place:
+    """Of OpenAI's CLIP RN50, in clip's cache; the address holds the checksum."""
+    *_, sha256, name = CLIP_ADDRESS.split("/")
+    return Place(Path.home() / ".cache" / "clip" / name, CLIP_ADDRESS, sha256)
+
+
+def load_resnet(file: Path | None = None) -> tuple[nn.Module, str]:
+    """Torchvision's RN50 in single precision with the weights IMAGENET1K_V1, or those of `file`, and their SHA-256.
+
+    Raises DataError where they are missing and cannot be downloaded, are damaged, or belong to another network.
+    """
+    path = file or _fetched(resnet_place())
+    digest = file_digest(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNUSABLE as error:
+        raise DataError(_damaged(path, RN50_ADDRESS)) from error
+    model = torchvision.models.resnet50()
+    try:
+        model.load_state_dict(state)
+    except UNUSABLE as error:
+        raise DataError(
+            f"{path}: holds no weights of torchvision's resnet50 ({_first_line(error)}). {_how(RN50_ADDRESS)}"
+        ) from error
+    return model.eval(), digest
+
+
+def load_clip(file: Path | None = None) -> tuple[nn.Module, str]:
+    """OpenAI's CLIP RN50 in single precision, or the CLIP of `file` (JIT archive or state dict), and the weights' SHA-256.
+
+    Raises DataError where they are missing and cannot be downloaded, are damaged, or belong to another network.
+    """
+    path = file or _fetched(clip_place())
+    digest = file_digest(path)
+    try:
+        model = build_model(_clip_state(path))
+    except UNUSABLE as error:
+        raise DataError(f"{path}: cannot be loaded as CLIP's weights ({_first_line(error)}). {_how(CLIP_ADDRESS)}") from error
+    if not hasattr(model.visual, "attnpool"):
+        raise DataError(f"{path}: holds a CLIP whose image encoder is no ResNet. {_how(CLIP_ADDRESS)}")
+    return model.float().eval(), digest
+
+
+def _clip_state(path: Path) -> dict[str, Tensor]:
+    """The state dict of either format, as clip.load reads it, but without running code that a pickle may hold."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.jit.load, on a file that is no archive of its own
+        try:
+            return torch.jit.load(path, map_location="cpu").state_dict()
+        except RuntimeError:
+            return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _fetched(place: Place) -> Path:
+    """The path of an official file, which is downloaded where it is not there yet and held to its checksum."""
+    path = place.path
+    if path.exists():
+        if not path.is_file() or not file_digest(path).startswith(place.sha256):
+            raise DataError(_damaged(path, place.address))
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(place.address, str(path), hash_prefix=place.sha256, progress=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: is missing, and cannot be downloaded ({_first_line(error)}). {_how(place.address, path)}"
+        ) from error
+    return path
+
+
+def _damaged(path: Path, address: str) -> str:
+    found = "is truncated or another file, for its checksum or its format is wrong"
+    return f"{path}: {found}. Delete it, and run again. {_how(address)}"
+
+
+def _how(address: str, path: Path | None = None) -> str:
+    return f"The official file is {address}{f'; put it at {path}' if path else ''}."
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's contents; raises DataError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
