@@ -38,3 +38,7 @@ lint: $(READY) ## Run ruff, mypy and import-linter
 bench: $(READY) ## Measure every figure of speed in the README
 	$(BIN)/python -m benchmarks.metric_pass
 	$(BIN)/python -m benchmarks.page_load
+	$(BIN)/python -m benchmarks.imagenet_results
+	$(BIN)/python -m benchmarks.imagenet_pages
+	$(BIN)/python -m benchmarks.prediction_pass
+	$(BIN)/python -m benchmarks.zero_shot_weights
