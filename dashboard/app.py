@@ -18,13 +18,21 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
 
 from dashboard import layout  # noqa: E402
-from dashboard.app_pages import overview, rn50_architectures, runs, segmentation_metric, unet_skip_connections  # noqa: E402
+from dashboard.app_pages import (  # noqa: E402
+    imagenet_rn50_vs_clip,
+    overview,
+    rn50_architectures,
+    runs,
+    segmentation_metric,
+    unet_skip_connections,
+    wordnet_synsets,
+)
 from dashboard.connection import open_results  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
     "Segmentation": [unet_skip_connections, segmentation_metric],
-    "ImageNet and CLIP": [rn50_architectures],
+    "ImageNet and CLIP": [rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets],
     "Results": [runs],
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 RESAMPLES = 1000
 COVERAGE = 0.95
+NORMAL_95 = 1.959964  # standard deviations of a normal distribution on either side of its middle 95 %
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,27 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
     present = ~np.isnan(values)
     count = present.sum(axis=axis)
     return np.divide(np.where(present, values, 0).sum(axis=axis), count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
+def proportion(right: int, total: int) -> Estimate:
+    """Share of `total` with Wilson's 95 % score interval; NaN where there is nothing to count."""
+    if total == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    share, spread = right / total, NORMAL_95**2 / total
+    middle = (share + spread / 2) / (1 + spread)
+    reach = NORMAL_95 * np.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return Estimate(share, float(middle - reach), float(middle + reach))
+
+
+def paired_difference(only_a: int, only_b: int, total: int) -> Estimate:
+    """By how much A's share of right answers exceeds B's on the same `total` images, of which one alone got `only_`.
+
+    Wald's 95 % interval for paired proportions with half a picture added to both counts (Agresti & Min 2005), which keeps it
+    from vanishing where the two never differ.
+    """
+    if total == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    a, b, count = only_a + 0.5, only_b + 0.5, total + 2
+    middle = (a - b) / count
+    reach = NORMAL_95 * np.sqrt(a + b - (a - b) ** 2 / count) / count
+    return Estimate((only_a - only_b) / total, float(middle - reach), float(middle + reach))

@@ -11,12 +11,12 @@ import pandas
 import streamlit
 
 from dashboard import charts
+from dashboard.components.gallery import Row
 from dashboard.connection import NoResultsError, ResultsError
-from dashboard.gallery import Row
 
 PROFILE_NOTES = {
-    "mini": "a miniature that trains in about a minute on a CPU; its figures stand for themselves, not for a published result",
-    "gpu": "full-size networks on drawn streets; real timings, but no published data",
+    "mini": "a miniature that trains in minutes on a CPU; its figures stand for themselves, not for a published result",
+    "gpu": "full-size networks on drawn pictures; real timings, but no published data",
     "full": "the published protocol on real data",
 }
 MOST_BUTTONS = 4
@@ -47,7 +47,7 @@ def errors_as_messages() -> Iterator[None]:
         streamlit.title("Nothing has been computed yet")
         streamlit.info(plain(error, longest=1000))
         streamlit.code("python -m compute run --profile mini", language="bash")
-        streamlit.caption("About a minute and a half on two processor cores, without any download. Then reload this page.")
+        streamlit.caption("About three minutes on two processor cores, without any download. Then reload this page.")
     except ResultsError as error:
         streamlit.subheader("These results cannot be shown")
         streamlit.error(plain(error, longest=1000))
@@ -78,9 +78,7 @@ def not_run_yet(experiment: str) -> None:
     """Say that an experiment has no results here, and which command makes them."""
     streamlit.info("This experiment has not run yet. The miniature needs no download and no GPU:", icon=":material/science:")
     streamlit.code(f"python -m compute run {experiment} --profile mini", language="bash")
-    streamlit.caption(
-        "Add --pairs DIR to run it on your own street pairs. This page fills by itself when the first trial is published."
-    )
+    streamlit.caption("This page fills by itself when the first trial is published.")
 
 
 def profile_note(profile: str) -> str:

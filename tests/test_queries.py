@@ -14,7 +14,8 @@ from compute.data.palette import SegmentationClass
 from compute.data.street_pairs import PairsSource, Split, StreetPairs
 from compute.results import publish
 from compute.segmentation_rows import SegmentationRows
-from dashboard import gallery, queries
+from dashboard import queries
+from dashboard.components import gallery
 from dashboard.connection import ResultsError, open_results
 
 CLASS_COUNT, IMAGE_COUNT, SIZE_PX = 4, 13, 24

@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from compute.experiments import rn50_architectures as experiment
 from compute.models.layer_table import layers_of
 from compute.trials import run_trials
-from dashboard import architecture_comparison as comparison
-from dashboard.architecture_comparison import DIFFERENT, RESIZED, SAME, Layer, Pair, align, short
-from dashboard.architecture_drawing import drawing
-from dashboard.architecture_tables import differences, layer_table, stage_table
+from dashboard.components.markup import as_html
 from dashboard.connection import open_results
-from dashboard.markup import as_html
+from dashboard.views import architecture_comparison as comparison
+from dashboard.views.architecture_comparison import DIFFERENT, RESIZED, SAME, Layer, Pair, align, short
+from dashboard.views.architecture_drawing import drawing
+from dashboard.views.architecture_tables import differences, layer_table, stage_table
 
 PAGE = "rn50_architectures"
 KNOWN = {"torchvision_rn50": (25_557_032, 4_089_184_256), "clip_rn50": (38_316_896, 5_793_153_024)}

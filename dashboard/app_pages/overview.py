@@ -1,16 +1,26 @@
 """What was found, in a sentence each, with the way to the pages behind it."""
 
+from types import ModuleType
 from typing import Any
 
 import streamlit
 
-from dashboard import gallery, layout
-from dashboard.app_pages import rn50_architectures, segmentation_metric, unet_skip_connections
+from dashboard import layout
+from dashboard.app_pages import (
+    imagenet_rn50_vs_clip,
+    rn50_architectures,
+    segmentation_metric,
+    unet_skip_connections,
+    wordnet_synsets,
+)
+from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 
 TITLE = "Overview"
-EXPERIMENTS = (unet_skip_connections, segmentation_metric, rn50_architectures)
+EXPERIMENTS = (unet_skip_connections, segmentation_metric, rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets)
+
+COLUMNS = 2
 
 
 def page(results: Results, pages: Pages) -> None:
@@ -20,24 +30,29 @@ def page(results: Results, pages: Pages) -> None:
         "Vision experiments side by side: two or more things on the *same* images, computed once, and here to be looked at, "
         "questioned and shared.",
     )
-    for experiment in EXPERIMENTS:
-        streamlit.subheader(experiment.QUESTION)
-        findings = experiment.findings(results)
-        if not findings:
-            layout.not_run_yet(experiment.EXPERIMENT)
-        columns = (
-            streamlit.columns(max(2, len(findings)), gap="medium")
-            if len(findings) < 4
-            else [streamlit.container()] * len(findings)
-        )
-        for number, (finding, column) in enumerate(zip(findings, columns, strict=False)):
+    answered = {experiment: experiment.findings(results) for experiment in EXPERIMENTS}
+    cards = [(experiment, finding) for experiment, findings in answered.items() for finding in findings]
+    for start in range(0, len(cards), COLUMNS):
+        # Rows of their own, so that cards beside each other are equally high.
+        for column, (experiment, finding) in zip(streamlit.columns(COLUMNS, gap="medium"), cards[start:], strict=False):
             with column.container(border=True, height="stretch"):
-                _finding(finding, f"{experiment.EXPERIMENT}_{number}", pages[experiment.EXPERIMENT])
+                _finding(experiment, finding, pages[experiment.EXPERIMENT], f"finding_{start}_{experiment.EXPERIMENT}")
+    if pending := [experiment for experiment, findings in answered.items() if not findings]:
+        _pending(pending)
 
 
-def _finding(finding: Finding, key: str, page: Any) -> None:
+def _finding(experiment: ModuleType, finding: Finding, page: Any, key: str) -> None:
+    streamlit.caption(experiment.QUESTION)
     streamlit.markdown(f"##### {finding.sentence}")
     if finding.pictures:
         gallery.show(finding.pictures, key, opacity=0.7, cell_width_rem=5, framed=False)
     streamlit.caption(f"{layout.plain(finding.data)} · {finding.basis}")
     streamlit.page_link(page, label="Look closer", icon=":material/arrow_forward:", query_params={"data": finding.data})
+
+
+def _pending(experiments: list[ModuleType]) -> None:
+    """What has not run yet, and the command that runs it."""
+    streamlit.subheader("Not asked yet")
+    for experiment in experiments:
+        streamlit.markdown(experiment.QUESTION)
+        streamlit.code(f"python -m compute run {experiment.EXPERIMENT} --profile mini", language="bash")

@@ -6,13 +6,14 @@ from xml.etree.ElementTree import Element
 import pandas
 import streamlit
 
-from dashboard import layout, markup, queries
+from dashboard import layout, queries
 from dashboard import queries_architectures as rows
-from dashboard.architecture_comparison import ENCODERS, Part, changes, encoder_stages, share, short, whole
-from dashboard.architecture_drawing import drawing
-from dashboard.architecture_tables import differences, layer_table, stage_table
+from dashboard.components import markup
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
+from dashboard.views.architecture_comparison import ENCODERS, Part, changes, encoder_stages, share, short, whole
+from dashboard.views.architecture_drawing import drawing
+from dashboard.views.architecture_tables import differences, layer_table, stage_table
 
 EXPERIMENT = "rn50_architectures"
 TITLE = "RN50 architectures"

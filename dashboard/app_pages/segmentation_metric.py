@@ -3,7 +3,8 @@
 import pandas
 import streamlit
 
-from dashboard import charts, gallery, layout, queries
+from dashboard import charts, layout, queries
+from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 

@@ -5,10 +5,12 @@ from typing import Any
 import pandas
 import streamlit
 
-from dashboard import charts, comparison, gallery, intervals, layout, queries
-from dashboard.comparison import SCORES, VARIANTS, Comparison, Counts, comparison_of, counts_of
+from dashboard import charts, intervals, layout, queries
+from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
+from dashboard.views import comparison
+from dashboard.views.comparison import SCORES, VARIANTS, Comparison, Counts, comparison_of, counts_of
 
 EXPERIMENT = "unet_skip_connections"
 TITLE = "Skip connections"

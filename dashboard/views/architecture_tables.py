@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from dashboard.architecture_comparison import (
+from dashboard.components.markup import add
+from dashboard.views.architecture_comparison import (
     DIFFERENT,
     ENCODERS,
     SAME,
@@ -18,7 +19,6 @@ from dashboard.architecture_comparison import (
     topics,
     whole,
 )
-from dashboard.markup import add
 
 REASONS = {
     "stem": (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
-from dashboard.architecture_comparison import DIFFERENT, ENCODERS, TOPICS, UNSEEN, Layer, Pair, Part, short, topic_of
-from dashboard.markup import add
+from dashboard.components.markup import add
+from dashboard.views.architecture_comparison import DIFFERENT, ENCODERS, TOPICS, UNSEEN, Layer, Pair, Part, short, topic_of
 
 CENTERS = (27.0, 73.0)  # of the two encoders, in percent, as all that follows up to the pixels
 WIDEST = 24.0  # the map with the highest resolution

@@ -1,0 +1,114 @@
+"""What is ImageNet's label hierarchy?"""
+
+import streamlit
+
+from dashboard import layout, queries
+from dashboard import queries_synsets as rows
+from dashboard.connection import Results
+from dashboard.layout import Finding, Pages
+from dashboard.views import answer_depth, synset_questions
+from dashboard.views.classifier_pair import Pair, choose_data, choose_pair, pair_of
+from dashboard.views.synset_explorer import explorer
+from dashboard.views.synset_hierarchy import SynsetHierarchy, hierarchy_of
+
+EXPERIMENT = "wordnet_synsets"
+TITLE = "WordNet synsets"
+QUESTION = "What is ImageNet’s label hierarchy?"
+VIEWS = ("explorer", "four questions", "how far off")
+
+
+def page(results: Results, pages: Pages) -> None:
+    """Draw the whole page."""
+    layout.heading(
+        QUESTION,
+        "Every ImageNet class is a *synset*, a set of words for one thing, in WordNet’s hierarchy of nouns. Walk through it, "
+        "and see at every branch how well two classifiers do there.",
+    )
+    runs = rows.hierarchy_runs(results)
+    hierarchy = hierarchy_of(results) if len(runs) else None
+    if hierarchy is None or not hierarchy.synsets:
+        layout.not_run_yet(EXPERIMENT)
+        return
+    pair, right = _controls(results)
+    streamlit.markdown(f"#### {_sentence(results, hierarchy, pair)}")
+    streamlit.caption(_basis(results, hierarchy, pair))
+    explore, questions, depths = streamlit.tabs(VIEWS, key="view", bind="query-params")
+    if explore.open:
+        with explore:
+            explorer(results, pair, right, pages)
+    if questions.open:
+        with questions:
+            synset_questions.draw(results, hierarchy, pair, right)
+    if depths.open:
+        with depths:
+            answer_depth.draw(results, hierarchy, pair)
+    _conclusion()
+    fallback = runs[runs.experiment == EXPERIMENT].run_id.head(1).tolist() or runs.run_id.head(1).tolist()
+    layout.provenance(queries.runs(results), pair.run_ids if pair else fallback, pages)
+
+
+def findings(results: Results) -> list[Finding]:
+    """What was found on each data set and profile, the latest first; of the hierarchy alone where no classifier ran."""
+    if rows.hierarchy_runs(results).empty:
+        return []
+    hierarchy = hierarchy_of(results)
+    if not hierarchy.synsets:
+        return []
+    found = rows.classifier_runs(results)
+    labels = layout.dataset_labels(found)
+    pairs: list[Pair | None] = [pair_of(row, label) for label, (_, row) in zip(labels, found.iterrows(), strict=True)]
+    return [
+        Finding(
+            _sentence(results, hierarchy, pair), pair.label if pair else "WordNet 3.0", _basis(results, hierarchy, pair), []
+        )
+        for pair in pairs or [None]
+    ]
+
+
+def _controls(results: Results) -> tuple[Pair | None, str]:
+    """The classifiers that a person compares, None where none ran, and which answers count as right."""
+    found = rows.classifier_runs(results)
+    if found.empty:
+        return None, "top five"
+    with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        row, label = choose_data(found)
+        right = streamlit.segmented_control(
+            "Right is", ["top five", "first answer"], default="top five", required=True, key="right", bind="query-params"
+        )
+        pair = choose_pair(row, label)
+    return pair, right
+
+
+def _sentence(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> str:
+    depths = [int(hierarchy.synsets[wnid].depth) for wnid in hierarchy.by_index.values()]
+    levels = f", {min(depths)} to {max(depths)} levels below the top" if depths else ""
+    counts = f"**{len(hierarchy.by_index):,}** classes are among **{len(hierarchy.synsets):,}** synsets of WordNet"
+    told = answer_depth.sentence(results, pair) if pair else ""
+    return f"ImageNet’s {counts}{levels}{f'; {told}' if told else '.'}"
+
+
+def _basis(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> str:
+    counted = f"{sum(map(len, hierarchy.parents.values())):,} edges “is a kind of”, read from WordNet 3.0."
+    if pair is None:
+        return f"{counted} No classifier has run yet: accuracies appear when imagenet\\_rn50\\_vs\\_clip has."
+    wrong = answer_depth.depths_of(results, pair).both_wrong
+    compared = (
+        f"Both first answers are wrong on {wrong:,} pictures; near is a deep common ancestor of answer and truth, in brackets "
+        "the 95 % interval over pictures."
+    )
+    return f"{counted} {compared} {layout.profile_note(pair.profile)}"
+
+
+def _conclusion() -> None:
+    streamlit.subheader("What to conclude, and what not")
+    streamlit.markdown(
+        """
+- ImageNet took its labels from **meaning, not from looks**. Neighbors in the tree are alike in what they are for or descend
+  from, which often, but not always, makes them look alike.
+- The tree is **not balanced**: depth counts WordNet’s distinctions, not likeness. An error among dogs is “deeper” than one
+  among furniture because WordNet says more about dogs. Compare two classifiers by depth on the same pictures only.
+- An accuracy at a branch is over **the pictures that are here**, of those classes below that both classifiers know. Where these
+  are few, the interval says so.
+- A classifier’s error can be the **label’s** fault: two classes with one name, or a thing that belongs to both.
+"""
+    )

@@ -1,0 +1,181 @@
+"""The explorer: a search and the tree on one side, the chosen synset with its accuracy and pictures on the other."""
+
+from collections.abc import Callable
+
+import pandas
+import streamlit
+
+from dashboard import layout
+from dashboard import queries_synsets as rows
+from dashboard.components import panel
+from dashboard.connection import Results
+from dashboard.layout import Pages
+from dashboard.views import synset_card, synset_pictures, synset_tree
+from dashboard.views.classifier_pair import Pair
+from dashboard.views.synset_hierarchy import SynsetHierarchy, hierarchy_of
+
+PAGE_PICTURES = 12
+SHOWN = {
+    "all": "all",
+    "both right": "both right",
+    "only the first": "only A",
+    "only the second": "only B",
+    "neither": "neither",
+}
+SHOWN_OF_ONE = {"all": "all", "right": "both right", "wrong": "neither"}
+
+
+def open_synset(wnid: str) -> None:
+    """Make a synset the one that the explorer shows, with its pictures from the first page."""
+    streamlit.query_params["synset"] = wnid
+    streamlit.session_state["page"] = 1
+
+
+def open_in_explorer(wnid: str) -> None:
+    """Show a synset in the explorer, from another view of the page."""
+    open_synset(wnid)
+    streamlit.session_state["view"] = "explorer"
+
+
+def chosen_synset(hierarchy: SynsetHierarchy) -> str:
+    """The synset that the address names, else the top."""
+    wnid = streamlit.query_params.get("synset", hierarchy.root)
+    return wnid if wnid in hierarchy.synsets else hierarchy.root
+
+
+@streamlit.fragment
+@layout.errors_as_messages()
+def explorer(results: Results, pair: Pair | None, right: str, pages: Pages) -> None:
+    """Draw the whole explorer; a fragment, so that walking through the tree draws nothing else anew."""
+    hierarchy = hierarchy_of(results)
+    asked = streamlit.query_params.get("synset")
+    wnid = chosen_synset(hierarchy)
+    if asked and asked != wnid:
+        streamlit.warning(f"{layout.plain(asked)} is no synset of ImageNet’s tree; here is the top of it.")
+    scores = rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
+    rank = rows.RIGHT[right]
+    left, wide = streamlit.columns([9, 11], gap="medium")
+    with left:
+        _search(results, hierarchy, wnid)
+        models = [(name, f"top{rank}_{letter}", color) for letter, name, _, color in pair.sides] if pair else []
+        synset_tree.show(hierarchy, scores, models, hierarchy.ways_up(wnid)[0], "tree", open_synset)
+        streamlit.caption(_tree_note(right, scores))
+    with wide:
+        _synset(results, hierarchy, pair, scores, wnid, rank, pages)
+
+
+def _tree_note(right: str, scores: pandas.DataFrame | None) -> str:
+    keys = (
+        "The caret or the arrow keys open a branch, a click or Enter shows a synset. ImageNet’s classes are in italics; a "
+        "number counts the classes below."
+    )
+    place = "as the first answer" if right == "first answer" else "in the top five"
+    return keys if scores is None else f"{keys} Bars: pictures with the true class {place}, in percent."
+
+
+def _search(results: Results, hierarchy: SynsetHierarchy, wnid: str) -> None:
+    text = streamlit.text_input(
+        "Search by word or wnid",
+        placeholder="crane, sporting dog, n02012849 …",
+        type="search",
+        max_chars=60,
+        live="300ms",
+        key="search",
+        bind="query-params",
+    )
+    if text and text.strip():
+        found = hierarchy.search(text)
+        senses = rows.senses(results, [" ".join(text.split())])
+        panel.show(synset_card.search_results(hierarchy, found, senses, wnid), "results", _opener(hierarchy))
+
+
+def _opener(hierarchy: SynsetHierarchy) -> Callable[[str], None]:
+    return lambda wnid: open_synset(wnid) if wnid in hierarchy.synsets else None
+
+
+def _synset(
+    results: Results,
+    hierarchy: SynsetHierarchy,
+    pair: Pair | None,
+    scores: pandas.DataFrame | None,
+    wnid: str,
+    rank: int,
+    pages: Pages,
+) -> None:
+    on_open = _opener(hierarchy)
+    senses = rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])
+    panel.show(synset_card.description(hierarchy, wnid, senses), "description", on_open)
+    known = pair is not None and scores is not None and wnid in scores.index
+    if pair is not None and scores is not None and known:
+        panel.show(synset_card.accuracy(scores.loc[wnid], pair), "accuracy", on_open)
+        _basis(results, pair, scores.loc[wnid], wnid)
+    elif pair is not None:
+        _no_pictures(results, hierarchy, pair, wnid)
+    below = synset_card.children(hierarchy, scores, pair, wnid, rank)
+    if below is not None:
+        panel.show(below, "children", on_open)
+    if pair is not None and known:
+        _pictures(results, hierarchy, pair, wnid, rank, pages)
+        found = {
+            letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
+            for letter, _, run, _ in pair.sides
+        }
+        streamlit.markdown("##### Most frequent confusions")
+        panel.show(synset_card.confusions(hierarchy, found, pair, wnid), "confusions", on_open)
+
+
+def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> None:
+    images, classes = int(counts.images), int(counts.classes)
+    left_out = rows.labelled_pictures(results, pair.dataset, wnid) - images
+    note = f" {left_out:,} more are of classes that not both know." if left_out and len(pair.sides) > 1 else ""
+    counted = f"{images:,} pictures of {classes:,} {'class' if classes == 1 else 'classes'}"
+    streamlit.caption(f"{counted}; in brackets Wilson’s 95 % interval.{note}")
+
+
+def _no_pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str) -> None:
+    there = rows.labelled_pictures(results, pair.dataset, wnid)
+    name = layout.plain(hierarchy.name(wnid))
+    if there:
+        streamlit.info(f"There are {there:,} pictures of {name} here, but not both classifiers know the class.")
+    else:
+        streamlit.info(f"This data set has no picture of {name}.")
+
+
+def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str, rank: int, pages: Pages) -> None:
+    counts = rows.outcome_counts(results, pair.run_a, pair.run_b, wnid, rank)
+    outcomes = SHOWN if len(pair.sides) > 1 else SHOWN_OF_ONE
+    streamlit.markdown("##### Pictures")
+    shown = streamlit.segmented_control(
+        "Which of them the classifiers get right",
+        list(outcomes),
+        default="all",
+        required=True,
+        format_func=lambda name: f"{_spelled(name, pair)} ({counts[outcomes[name]]:,})",
+        wrap=True,
+        key="show",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    count = counts[outcomes[shown]]
+    if not count:
+        streamlit.caption("None.")
+        return
+    page_count = -(-count // PAGE_PICTURES)
+    page = streamlit.pagination(page_count, key="page", bind="query-params") if page_count > 1 else 1
+    found = rows.pictures(
+        results, pair.run_a, pair.run_b, wnid, outcomes[shown], rank, PAGE_PICTURES, PAGE_PICTURES * (page - 1)
+    )
+    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank), "pictures", _opener(hierarchy))
+    if "imagenet_rn50_vs_clip" in pages:
+        streamlit.page_link(
+            pages["imagenet_rn50_vs_clip"],
+            label="All these pictures, to filter and sort",
+            icon=":material/arrow_forward:",
+            query_params={"data": pair.label, "view": "all pictures", "node": wnid},
+        )
+
+
+def _spelled(name: str, pair: Pair) -> str:
+    if name == "only the first":
+        return f"only {pair.name_a}"
+    return f"only {pair.name_b}" if name == "only the second" else name

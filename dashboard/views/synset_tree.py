@@ -1,0 +1,84 @@
+"""A tree of synsets to expand and collapse, which is sent whole and drawn branch by branch in the browser."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas
+import streamlit
+
+from dashboard.views.synset_hierarchy import SynsetHierarchy
+
+HERE = Path(__file__).parent
+OPENED_SHARE = 0.3  # branches with at least this share of all classes are open at first
+PER_MILLE = 1000
+
+_component = streamlit.components.v2.component(
+    "contrast_tree",
+    html='<div class="tree"></div>',
+    css=(HERE / "synset_tree.css").read_text(),
+    js=(HERE / "synset_tree.js").read_text(),
+)
+
+
+# What a person chose goes to the browser in a message of its own: the one with the tree stays the same, and is sent once.
+_choice = streamlit.components.v2.component("contrast_tree_choice", js=(HERE / "synset_tree_choice.js").read_text())
+
+
+def show(
+    hierarchy: SynsetHierarchy,
+    scores: pandas.DataFrame | None,
+    models: Sequence[tuple[str, str, str]],
+    way: Sequence[str],
+    key: str,
+    on_select: Callable[[str], None],
+) -> None:
+    """Draw the tree with the last synset of `way` chosen, and call `on_select` with the wnid of what a person picks.
+
+    `scores` are rows by wnid with `images` and a column of right answers for each of `models`, given as (name, column, color).
+    """
+
+    def selected() -> None:
+        wnid = streamlit.session_state[key].get("selected")
+        if wnid in hierarchy.synsets:
+            on_select(wnid)
+
+    nodes = _nodes(hierarchy, scores, models)
+    data = {
+        **nodes,
+        "version": str(hash(repr(nodes))),
+        "models": [{"name": name, "color": color} for name, _, color in models],
+    }
+    _component(key=key, data=data, on_selected_change=selected)
+    _choice(key=f"{key}_choice", data={"way": list(way)})
+
+
+def _nodes(
+    hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: Sequence[tuple[str, str, str]]
+) -> dict[str, list[object]]:
+    """What tree.js draws, in lists of one length: a synset is its place in them."""
+    wnids = list(hierarchy.synsets)
+    place = {wnid: number for number, wnid in enumerate(wnids)}
+    counts = [len(hierarchy.leaves.get(wnid, ())) for wnid in wnids]
+    known = pandas.DataFrame({"images": 0}, index=wnids) if scores is None else scores.reindex(wnids).fillna(0)
+    shares = [
+        [round(PER_MILLE * right / total) if total else -1 for right, total in zip(known[column], known.images, strict=True)]
+        for _, column, _ in models
+        if scores is not None
+    ]
+    return {
+        "wnids": wnids,
+        "names": [hierarchy.name(wnid) for wnid in wnids],
+        "counts": counts,
+        "classes": [int(hierarchy.is_class(wnid)) for wnid in wnids],
+        "pictures": known.images.astype(int).tolist(),
+        "shares": shares,
+        "children": [[place[child] for child in _in_order(hierarchy, wnid) if child in place] for wnid in wnids],
+        "root": place.get(hierarchy.root, -1),
+        "opened": [number for number, count in enumerate(counts) if count >= OPENED_SHARE * max(counts, default=0)],
+    }
+
+
+def _in_order(hierarchy: SynsetHierarchy, wnid: str) -> list[str]:
+    """What is right below a synset, that with most classes first."""
+    below = hierarchy.by_name(set(hierarchy.children.get(wnid, ())))
+    return sorted(below, key=lambda child: -len(hierarchy.leaves.get(child, ())))
