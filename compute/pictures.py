@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 PHOTO_QUALITY = 90
-COPY_QUALITY = 88
+COPY_QUALITY = 80
 
 
 def write_photo(images: Path, path: str, pixels: np.ndarray) -> str:

@@ -28,9 +28,8 @@ ORDERS = {
 }
 BOTH_RUNS = """
     FROM prediction a JOIN prediction b USING (ordinal) WHERE a.run_id = $run_a AND b.run_id = $run_b"""
-COUNTED = ", ".join(
-    f"count(*) FILTER ({condition}) AS {outcome}" for outcome, condition in OUTCOMES.items() if outcome != "not_compared"
-)
+COUNTED_OUTCOMES = ("both", "only_a", "only_b", "neither")
+COUNTED = ", ".join(f"count_if({OUTCOMES[outcome]})::BIGINT AS {outcome}" for outcome in COUNTED_OUTCOMES)
 
 
 @dataclass(frozen=True)
@@ -80,18 +79,39 @@ def outcome_counts(
     """
     if by not in (None, "style", "wnid"):
         raise ValueError(f"cannot count by {by}")
-    conditions, parameters = chosen.conditions()
-    key, group = (f"a.{by}, ", f"GROUP BY a.{by} ORDER BY a.{by}") if by else ("", "")
-    counts = results.query(
-        f"SELECT {key}count(*) AS pictures, {COUNTED} {BOTH_RUNS}{conditions} {group}",
+    found = class_outcomes(results, run_a, run_b, top)
+    if chosen.node is not None:
+        found = found[found.wnid.isin(classes_below(results, chosen.node))]
+    if chosen.style is not None:
+        found = found[found["style"] == chosen.style]
+    numbers = ["pictures", *COUNTED_OUTCOMES]
+    counts = found.groupby(by, dropna=False, as_index=False)[numbers].sum() if by else found[numbers].sum().to_frame().T
+    compared = list(COUNTED_OUTCOMES)
+    if chosen.outcome is not None:
+        not_compared = counts.pictures - counts[compared].sum(axis=1)
+        counts[[outcome for outcome in compared if outcome != chosen.outcome]] = 0
+        counts["pictures"] = not_compared if chosen.outcome == "not_compared" else counts[chosen.outcome]
+    counts["images"] = counts[compared].sum(axis=1)
+    counts["not_compared"] = counts.pictures - counts.images
+    return counts
+
+
+@functools.lru_cache(maxsize=64)
+def class_outcomes(results: Results, run_a: str, run_b: str, top: int) -> pandas.DataFrame:
+    """Pictures by OUTCOMES for each class and style, from which every count of a branch or a style is added up."""
+    return results.query(
+        f"SELECT a.wnid, a.style, count(*) AS pictures, {COUNTED} {BOTH_RUNS} GROUP BY a.wnid, a.style",
         run_a=run_a,
         run_b=run_b,
         top=top,
-        **parameters,
     )
-    counts["images"] = counts[["both", "only_a", "only_b", "neither"]].sum(axis=1)
-    counts["not_compared"] = counts.pictures - counts.images
-    return counts
+
+
+@functools.lru_cache(maxsize=64)
+def classes_below(results: Results, node: str) -> frozenset[str]:
+    """The classes at or below a node."""
+    found = results.query("SELECT leaf_wnid FROM synset_leaf WHERE wnid = $node", node=node)
+    return frozenset([node, *found.leaf_wnid])
 
 
 def picture_numbers(

@@ -160,7 +160,14 @@ def pictures(results: Results, a: str, b: str, node: str, outcome: str, rank: in
     Columns ordinal, image_id, wnid, style, form, rank_a, answer_a, rank_b, answer_b (ImageNet's index), path.
     """
     # First only narrow columns, to find the page's few pictures; then what is shown of those.
-    ordinals = results.query(
+    return shown_pictures(results, a, b, picture_ordinals(results, a, b, node, outcome, rank, limit, offset))
+
+
+def picture_ordinals(
+    results: Results, a: str, b: str, node: str, outcome: str, rank: int, limit: int, offset: int
+) -> list[int]:
+    """The ordinals of a page of the pictures below `node`."""
+    found = results.query(
         f"""SELECT a.ordinal {BOTH_KNOW} AND {BELOW_NODE} AND {OUTCOMES[outcome]}
             ORDER BY a.ordinal * 7919 % 10007, a.ordinal LIMIT $limit OFFSET $offset""",
         a=a,
@@ -169,19 +176,33 @@ def pictures(results: Results, a: str, b: str, node: str, outcome: str, rank: in
         limit=limit,
         offset=offset,
         **({} if outcome == "all" else {"rank": rank}),
-    ).ordinal.tolist()
+    )
+    return found.ordinal.tolist()
+
+
+def shown_pictures(results: Results, a: str, b: str, ordinals: list[int]) -> pandas.DataFrame:
+    """What `pictures` shows of some pictures, in their order."""
+    both = first_answers(results, [a, b], ordinals)
+    left = both[both.run_id == a].rename(columns={"label_rank": "rank_a", "answer": "answer_a"})
+    right = both[both.run_id == b].rename(columns={"label_rank": "rank_b", "answer": "answer_b"})
+    shown = left.merge(right[["ordinal", "rank_b", "answer_b"]], on="ordinal")
+    shown = shown.merge(picture_paths(results, ordinals), on=["ordinal", "image_id"]).drop(columns="run_id")
+    return shown.set_index("ordinal", drop=False).reindex(ordinals)
+
+
+def first_answers(results: Results, run_ids: list[str], ordinals: list[int]) -> pandas.DataFrame:
+    """Label, its rank and the first answer of runs to some pictures."""
     return results.query(
-        """WITH page AS (SELECT unnest($ordinals) AS ordinal)
-           SELECT a.ordinal, a.image_id, a.wnid, a.style, a.form, a.label_rank AS rank_a, a.top5[1] AS answer_a,
-                  b.label_rank AS rank_b, b.top5[1] AS answer_b, path
-           FROM prediction a JOIN prediction b ON a.ordinal = b.ordinal JOIN image ON image.ordinal = a.ordinal
-           WHERE a.run_id = $a AND b.run_id = $b AND image.image_id = a.image_id
-             AND a.ordinal IN (FROM page) AND b.ordinal IN (FROM page) AND image.ordinal IN (FROM page)
-           ORDER BY list_position($ordinals, a.ordinal)""",
-        a=a,
-        b=b,
+        """SELECT run_id, ordinal, image_id, wnid, style, form, label_rank, top5[1] AS answer FROM prediction
+           WHERE list_contains($run_ids, run_id) AND list_contains($ordinals, ordinal)""",
+        run_ids=run_ids,
         ordinals=ordinals,
     )
+
+
+def picture_paths(results: Results, ordinals: list[int]) -> pandas.DataFrame:
+    """Where the pictures of these numbers lie, whatever their data set: ordinal, image_id, path."""
+    return results.query("SELECT ordinal, image_id, path FROM image WHERE list_contains($ordinals, ordinal)", ordinals=ordinals)
 
 
 def confusions(results: Results, run_id: str, other_run: str, node: str, limit: int = 6) -> pandas.DataFrame:
@@ -190,14 +211,19 @@ def confusions(results: Results, run_id: str, other_run: str, node: str, limit: 
     `within` tells whether the answer is below `node` as well; there are at most `limit` of either kind, and `total` of all.
     """
     return results.query(
-        f"""WITH below AS (SELECT leaf_wnid AS wnid FROM synset_leaf WHERE wnid = $node),
-            pair AS (SELECT a.wnid, a.top5[1] AS answer, count(*) AS pictures {BOTH_KNOW} AND a.label_rank > 1 AND {BELOW_NODE}
-                     GROUP BY ALL),
-            named AS (SELECT pair.wnid, s.wnid AS answer_wnid, pictures, s.wnid IN (FROM below) AS within
-                      FROM pair JOIN synset s ON s.imagenet_index = answer)
-            SELECT *, sum(pictures) OVER (PARTITION BY within)::BIGINT AS total FROM named
-            QUALIFY row_number() OVER (PARTITION BY within ORDER BY pictures DESC, wnid, answer_wnid) <= $limit
-            ORDER BY within, pictures DESC, wnid, answer_wnid""",
+        """WITH below AS MATERIALIZED (
+               SELECT leaf_wnid AS wnid, imagenet_index FROM synset_leaf l JOIN synset s ON s.wnid = leaf_wnid
+               WHERE l.wnid = $node),
+           pair AS MATERIALIZED (
+               SELECT wnid, top5[1] AS answer, count(*) AS pictures, answer IN (SELECT imagenet_index FROM below) AS within
+               FROM prediction WHERE run_id = $a AND label_rank > 1 AND wnid IN (SELECT wnid FROM below)
+                    AND wnid IN (SELECT wnid FROM classifier_output WHERE run_id = $b) GROUP BY ALL),
+           frequent AS (
+               (FROM pair WHERE within ORDER BY pictures DESC, wnid, answer LIMIT $limit)
+               UNION ALL (FROM pair WHERE NOT within ORDER BY pictures DESC, wnid, answer LIMIT $limit))
+           SELECT f.wnid, s.wnid AS answer_wnid, pictures, within,
+                  (SELECT sum(pictures) FROM pair WHERE pair.within = f.within)::BIGINT AS total
+           FROM frequent f JOIN synset s ON s.imagenet_index = answer ORDER BY within, pictures DESC, f.wnid, answer_wnid""",
         a=run_id,
         b=other_run,
         node=node,

@@ -53,7 +53,7 @@ class Settings:
 
 PROFILES: dict[str, Training | None] = {
     "mini": Training(
-        image_size_px=64, classes=120, pictures=12, blocks=(1, 1, 1, 1), resnet_width=32, resnet_epochs=8, clip_width=16,
+        image_size_px=64, classes=120, pictures=12, blocks=(1, 1, 1, 1), resnet_width=32, resnet_epochs=6, clip_width=16,
         clip_embedding=128, clip_text_width=64, clip_text_layers=1, clip_epochs=8, batch_size=128, learning_rate=2e-3,
     ),
     "gpu": Training(
