@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from compute.checks import CHECKS
-from dashboard import queries
+from compute.plan import EXPERIMENTS
+from dashboard import queries, queries_predictions
 from dashboard.connection import open_results
 
 ROOT = Path(__file__).parent.parent
@@ -25,9 +26,9 @@ def test_results_and_pictures_are_small_enough_to_clone():
     assert size_bytes < 15 * 2**20
 
 
-def test_both_experiments_ran_as_a_whole_with_their_provenance(published):
+def test_all_experiments_ran_as_a_whole_with_their_provenance(published):
     runs = queries.runs(published)
-    assert {"unet_skip_connections", "segmentation_metric"} <= set(runs.experiment)
+    assert set(runs.experiment) == {experiment.NAME for experiment in EXPERIMENTS}
     assert runs.git_commit.str.fullmatch("[0-9a-f]{40}").all()  # computed by committed code, without changes
     [row] = queries.comparisons(published).itertuples()
     assert (row.profile, len(row.seeds)) == ("mini", 2)
@@ -66,3 +67,19 @@ def test_the_figures_stay_what_they_were_found_to_be(published):
     assert scores.pooled["skip"] - scores.pooled["no_skip"] > 0.1
     assert scores.notebook["constant_pole"] > scores.pooled["skip"]
     assert scores.pooled["constant_pole"] < 0.01
+
+
+def test_each_pre_training_wins_where_it_learned(published):
+    runs = queries_predictions.classifier_runs(published).set_index("variant").run_id
+    counts = queries_predictions.outcome_counts(published, runs["rn50"], runs["clip_80_templates"], 5)
+    assert (counts.only_a[0] >= 30, counts.only_b[0] >= 100) == (True, True)  # picks of both kinds are real
+    first = queries_predictions.outcome_counts(published, runs["rn50"], runs["clip_80_templates"], 1, by="style")
+    lead = first.set_index("style").pipe(lambda rows: (rows.only_b - rows.only_a) / rows.images)  # of CLIP
+    assert (lead["color on plain"] < -0.05, lead["color on texture"] < -0.05) == (True, True)
+    assert (lead["black line"] > 0.05, lead["silhouette"] > 0.05) == (True, True)
+
+
+def test_copies_of_the_class_images_are_there(published):
+    for path in published.query("SELECT path FROM image WHERE wnid IS NOT NULL").path:
+        with Image.open(IMAGES / path) as picture:
+            picture.load()

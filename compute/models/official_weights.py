@@ -21,7 +21,6 @@ from compute.models.preprocessing import recognized
 RN50_ADDRESS = ResNet50_Weights.IMAGENET1K_V1.url
 CLIP_ADDRESS = CLIP_ADDRESSES["RN50"]
 RESNET_PREPROCESSING = recognized(ResNet50_Weights.IMAGENET1K_V1.transforms())
-CHUNK_BYTES = 2**20
 # What torch and clip raise on a file that holds something else than they expect.
 UNUSABLE = (
     RuntimeError, UnpicklingError, EOFError, BadZipFile, ValueError, LookupError, AttributeError, TypeError, AssertionError,
@@ -125,14 +124,11 @@ def _how(address: str, path: Path | None = None) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's contents; raises DataError where it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    return digest.hexdigest()
 
 
 def _first_line(error: Exception) -> str:

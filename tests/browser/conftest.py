@@ -25,6 +25,7 @@ from benchmarks.street_results import publish_street_results
 # Streamlit first looks for its own server below the page's path, and finds nothing there.
 KNOWN_PROBE = re.compile(r"/_stcore/(host-config|health)$")
 OpenPage = Callable[[str], Page]
+ROOT = Path(__file__).parent.parent.parent
 
 expect.set_options(timeout=15_000)
 
@@ -69,6 +70,14 @@ def dashboard(browser: Browser, street_folder: Path, tmp_path_factory: pytest.Te
     """The dashboard on `street_folder`."""
     with _serve(street_folder, tmp_path_factory.mktemp("dashboard") / "log") as served:
         yield served
+
+
+@pytest.fixture
+def published_dashboard(browser: Browser, tmp_path: Path) -> Iterator[str]:
+    """The address of the dashboard on the results that are committed."""
+    environment = dashboard_environment(ROOT / "results.duckdb", ROOT / "images")
+    with streamlit_server(DASHBOARD, environment, tmp_path / "log") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
