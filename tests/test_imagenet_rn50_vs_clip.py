@@ -174,6 +174,38 @@ def test_a_classifier_with_impossible_outputs_fails_with_a_message(
     assert "Traceback" not in shown
 
 
+LOGGING = """
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+
+def logging(device):
+    def preprocess(image):
+        return torch.zeros(3, 4, 4)
+
+    def logits(batch):
+        with Path(__file__).with_name("asked.txt").open("a") as log:
+            log.write(f"{len(batch)}\\n")
+        return torch.ones(len(batch), 1)
+
+    return SimpleNamespace(name="logging", wnids=["n01440764"], preprocess=preprocess, logits=logits)
+"""
+
+
+def test_a_pass_with_steps_of_ones_own_goes_on_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "logging.py").write_text(LOGGING, encoding="utf-8")
+    todo = trials("mini", 0, world_images(tmp_path / "cache", 2, 1, seed=0), [f"{tmp_path}/logging.py:logging"])[-1:]
+    assert run(tmp_path / "first", todo).finished == 1
+    asked = (tmp_path / "asked.txt").read_text().split()
+    (tmp_path / "second").mkdir()
+    (tmp_path / "first" / "cache").rename(tmp_path / "second" / "cache")
+    assert run(tmp_path / "second", todo).finished == 1
+    assert sum(map(int, asked)) == 1 + len(todo[0].data.listed)  # the first one is asked twice
+    assert (tmp_path / "asked.txt").read_text().split() == [*asked, "1"]  # what was kept is only held against the first
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EfficientNet-Lite0's answers to real photos, published."""

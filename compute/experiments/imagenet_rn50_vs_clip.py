@@ -30,7 +30,7 @@ from compute.models import class_training, official_weights
 from compute.models.class_training import Training, clip_preprocessing, resnet_preprocessing
 from compute.models.classifiers import load_classifier, split_reference
 from compute.models.clip_text import class_features, encode_prompts
-from compute.models.preprocessing import recognized
+from compute.models.preprocessing import Preprocessing, recognized
 from compute.prediction_rows import prediction_tables
 from compute.trials import Trial, TrialRows, Workbench
 
@@ -119,8 +119,10 @@ class _Pictures:
 
     def outputs(self, preprocess: Any, function: Any, identity: str) -> np.ndarray:
         """A function's outputs for all pictures: (N, D) float32."""
-        preprocess = recognized(preprocess)
-        shards = predictions.shards_folder(self.bench.cache, identity, preprocess, self.trial.data.fingerprint)
+        # Anyone's function is told apart by `identity`: its own text holds an address that another process does not repeat.
+        steps = recognized(preprocess)
+        known = steps if isinstance(steps, Preprocessing) else "steps of its own"
+        shards = predictions.shards_folder(self.bench.cache, identity, known, self.trial.data.fingerprint)
         return predictions.outputs(self.pictures, preprocess, function, self.bench.device, shards, self.bench.report)
 
     def rows(self, wnids: Sequence[str], logits: np.ndarray, weights: str, digest: str | None, model: Any) -> TrialRows:
