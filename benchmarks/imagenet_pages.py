@@ -109,8 +109,6 @@ ONCE: dict[str, Arguments] = {
     "queries_architectures.encoder_runs": lambda draw: (),
     "queries_predictions.classifier_runs": lambda draw: (),
     "queries_hierarchy.synsets": lambda draw: (),
-    "queries_hierarchy.synset_parents": lambda draw: (),
-    "queries_hierarchy.synset_leaves": lambda draw: (),
     "queries_synsets.hierarchy_runs": lambda draw: (),
     "queries_synsets.classifier_runs": lambda draw: (),
     "queries_synsets.synsets": lambda draw: (),

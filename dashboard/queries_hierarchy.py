@@ -11,13 +11,3 @@ def synsets(results: Results) -> pandas.DataFrame:
         """SELECT wnid, coalesce(openai_name, lemmas[1]) AS name, array_to_string(lemmas, ', ') AS lemmas, gloss, depth,
                   imagenet_index FROM synset ORDER BY wnid"""
     )
-
-
-def synset_parents(results: Results) -> pandas.DataFrame:
-    """Every edge of the tree: wnid, parent_wnid."""
-    return results.query("SELECT wnid, parent_wnid FROM synset_parent ORDER BY wnid, parent_wnid")
-
-
-def synset_leaves(results: Results) -> pandas.DataFrame:
-    """Every class below every node: wnid, leaf_wnid; a class is below itself."""
-    return results.query("SELECT wnid, leaf_wnid FROM synset_leaf")

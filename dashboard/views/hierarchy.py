@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas
 
-from dashboard import queries_hierarchy as queries
+from dashboard import queries_hierarchy, queries_synsets
 from dashboard.connection import Results
 
 WNID = re.compile(r"n\d{8}")
@@ -26,7 +26,7 @@ class Branch:
 
 
 class Hierarchy:
-    """The synsets of some results, from the frames that `queries_hierarchy` gives; wnids that it lacks name themselves."""
+    """The synsets of some results, from the frames of their queries; wnids that it lacks name themselves."""
 
     def __init__(self, synsets: pandas.DataFrame, parents: pandas.DataFrame, leaves: pandas.DataFrame) -> None:
         self._names = dict(zip(synsets.wnid, synsets.name, strict=True))
@@ -156,4 +156,4 @@ class Hierarchy:
 @functools.lru_cache(maxsize=4)
 def hierarchy_of(results: Results) -> Hierarchy:
     """The tree that some results hold, which may be empty."""
-    return Hierarchy(queries.synsets(results), queries.synset_parents(results), queries.synset_leaves(results))
+    return Hierarchy(queries_hierarchy.synsets(results), queries_synsets.edges(results), queries_synsets.leaves(results))
