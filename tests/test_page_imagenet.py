@@ -5,15 +5,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
+from opened_pages import open_page, words
 from synset_rows import BEAGLE, DATASET, DOG, classifier_tables, publish_classifiers, publish_hierarchy
 
 from compute.results import publish
 from dashboard.app_pages import imagenet_rn50_vs_clip
 from dashboard.connection import open_results
 
-APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 VIEWS = [
     {},
     {"image": f"{DATASET}/3"},
@@ -33,20 +31,6 @@ MALFORMED = [
     {"view": "confusions", "cell": f"{BEAGLE}-n99999999", "cell_page": "x"},
     {"view": "zero-shot", "example": "999"},
 ]
-
-
-def open_page(monkeypatch, files: tuple[Path, Path], **query: str) -> AppTest:
-    monkeypatch.setenv("CONTRAST_RESULTS", str(files[0]))
-    monkeypatch.setenv("CONTRAST_IMAGES", str(files[1]))
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update(query)
-    app._page_hash = calc_hash("imagenet_rn50_vs_clip")
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]
-    return "\n".join(str(element.value) for element in shown)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +59,7 @@ def files(tmp_path: Path, _published: dict[str, Path]):
 @pytest.mark.parametrize("query", [*VIEWS, *MALFORMED])
 @pytest.mark.parametrize("kind", ["classifiers", "plain"])
 def test_every_view_is_drawn_whatever_the_address_says(monkeypatch, files, kind, query):
-    app = open_page(monkeypatch, files(kind), **query)
+    app = open_page(monkeypatch, *files(kind), "imagenet_rn50_vs_clip", **query)
     assert not app.exception
     assert not app.error
     assert app.title[0].value == imagenet_rn50_vs_clip.QUESTION
@@ -83,28 +67,30 @@ def test_every_view_is_drawn_whatever_the_address_says(monkeypatch, files, kind,
 
 def test_the_answer_is_computed_from_the_rows(monkeypatch, files):
     published = files("classifiers")
-    shown = words(open_page(monkeypatch, published))
+    shown = words(open_page(monkeypatch, *published, "imagenet_rn50_vs_clip"))
     assert "No difference was shown: CLIP RN50 with 80 prompts finds the class in its top five on 0.800 of 10 pictures" in shown
     assert "ImageNet RN50 on 0.700" in shown
     assert "5 both right, 2 only ImageNet RN50, 3 only CLIP RN50, 80 prompts, 0 neither" in shown
-    shown = words(open_page(monkeypatch, published, right="first answer"))
+    shown = words(open_page(monkeypatch, *published, "imagenet_rn50_vs_clip", right="first answer"))
     assert "names the class in its first answer on 0.500 of 10 pictures" in shown
 
 
 def test_only_what_both_know_is_compared_and_the_page_says_so(monkeypatch, files):
-    shown = words(open_page(monkeypatch, files("classifiers"), b="small"))
+    shown = words(open_page(monkeypatch, *files("classifiers"), "imagenet_rn50_vs_clip", b="small"))
     assert "On the 7 of 10 pictures whose class both know" in shown
 
 
 def test_one_model_is_never_compared_with_itself(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), a="CLIP RN50, 80 prompts", b="CLIP RN50, 80 prompts")
+    app = open_page(
+        monkeypatch, *files("classifiers"), "imagenet_rn50_vs_clip", a="CLIP RN50, 80 prompts", b="CLIP RN50, 80 prompts"
+    )
     chosen = {group.key: group for group in app.button_group}
     assert chosen["a"].value == "CLIP RN50, 80 prompts"
     assert chosen["b"].value == "ImageNet RN50"
 
 
 def test_without_runs_the_page_says_which_command_makes_some(monkeypatch, files):
-    app = open_page(monkeypatch, files("hierarchy"))
+    app = open_page(monkeypatch, *files("hierarchy"), "imagenet_rn50_vs_clip")
     assert not app.exception
     assert "python -m compute run imagenet_rn50_vs_clip" in words(app)
 
@@ -114,7 +100,7 @@ def test_an_older_file_without_the_tables_has_not_run_yet(monkeypatch, files):
     with duckdb.connect(str(file)) as connection:
         for table in ("prediction", "class_score", "synset", "synset_leaf", "synset_parent", "logit", "image_evidence"):
             connection.execute(f"DROP TABLE {table}")
-    app = open_page(monkeypatch, (file, images))
+    app = open_page(monkeypatch, file, images, "imagenet_rn50_vs_clip")
     assert not app.error
     assert "python -m compute run imagenet_rn50_vs_clip" in words(app)
 
@@ -122,7 +108,7 @@ def test_an_older_file_without_the_tables_has_not_run_yet(monkeypatch, files):
 def test_with_one_classifier_the_page_says_that_it_needs_two(monkeypatch, tmp_path):
     file, images = tmp_path / "results.duckdb", tmp_path / "images"
     publish(file, images, classifier_tables(images, "rn50", 0))
-    assert "needs two" in words(open_page(monkeypatch, (file, images)))
+    assert "needs two" in words(open_page(monkeypatch, file, images, "imagenet_rn50_vs_clip"))
 
 
 @pytest.mark.parametrize("table", ["prediction", "class_score", "synset", "synset_leaf", "image", "image_evidence"])
@@ -131,7 +117,7 @@ def test_a_missing_table_is_a_message_and_no_traceback(monkeypatch, files, table
     file, images = files("classifiers")
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"DROP TABLE {table}")
-    app = open_page(monkeypatch, (file, images), view=view)
+    app = open_page(monkeypatch, file, images, "imagenet_rn50_vs_clip", view=view)
     assert not app.exception
     assert all(table in error.value.replace("\\", "") for error in app.error)
 
@@ -149,7 +135,7 @@ def test_hostile_rows_are_shown_as_text(monkeypatch, files, query):
         connection.execute("UPDATE image_evidence SET probe = ?", [nasty])
         connection.execute("UPDATE run SET variant = ? WHERE variant = 'small'", [nasty])
         connection.execute("UPDATE synset_parent SET parent_wnid = wnid")  # a way up that never ends
-    app = open_page(monkeypatch, (file, images), **query)
+    app = open_page(monkeypatch, file, images, "imagenet_rn50_vs_clip", **query)
     assert not app.exception
     assert "<script>" not in words(app)
 
@@ -158,18 +144,18 @@ def test_pictures_that_are_gone_leave_the_page_standing(monkeypatch, files):
     file, images = files("classifiers")
     shutil.rmtree(images)
     for view in ("who wins where", "all pictures", "zero-shot"):
-        app = open_page(monkeypatch, (file, images), view=view)
+        app = open_page(monkeypatch, file, images, "imagenet_rn50_vs_clip", view=view)
         assert not app.exception
         assert not app.error
 
 
 def test_a_picture_that_is_not_there_is_named(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), image="<b>none</b>")
+    app = open_page(monkeypatch, *files("classifiers"), "imagenet_rn50_vs_clip", image="<b>none</b>")
     assert "holds no picture" in app.warning[0].value
 
 
 def test_classes_that_nobody_knows_are_named(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), classes="teapot")
+    app = open_page(monkeypatch, *files("classifiers"), "imagenet_rn50_vs_clip", classes="teapot")
     assert "teapot" in app.warning[0].value
 
 

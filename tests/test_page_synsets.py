@@ -5,14 +5,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
+from opened_pages import open_page, words
 from synset_rows import BEAGLE, DOG, publish_classifiers, publish_hierarchy
 
 from dashboard.app_pages import wordnet_synsets
 from dashboard.connection import open_results
 
-APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 QUESTIONS = ("1 the hierarchy", "2 a synset", "3 when grouping hurts", "4 differences within")
 VIEWS = [
     {},
@@ -21,20 +19,6 @@ VIEWS = [
     {"view": "how far off"},
     *({"view": "four questions", "question": question} for question in QUESTIONS),
 ]
-
-
-def open_page(monkeypatch, files: tuple[Path, Path], **query: str) -> AppTest:
-    monkeypatch.setenv("CONTRAST_RESULTS", str(files[0]))
-    monkeypatch.setenv("CONTRAST_IMAGES", str(files[1]))
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update(query)
-    app._page_hash = calc_hash("wordnet_synsets")
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]
-    return "\n".join(str(element.value) for element in shown)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +44,7 @@ def files(tmp_path: Path, _published: dict[str, Path]):
 @pytest.mark.parametrize("query", VIEWS)
 @pytest.mark.parametrize("kind", ["classifiers", "plain", "hierarchy"])
 def test_every_view_is_drawn(monkeypatch, files, kind, query):
-    app = open_page(monkeypatch, files(kind), **query)
+    app = open_page(monkeypatch, *files(kind), "wordnet_synsets", **query)
     assert not app.exception
     assert not app.error
     assert app.title[0].value == wordnet_synsets.QUESTION
@@ -83,7 +67,7 @@ def test_without_a_classifier_the_finding_is_of_the_hierarchy_alone(files):
 
 
 def test_the_counts_of_a_synset_are_in_words(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), synset=DOG)
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", synset=DOG)
     assert "6 pictures of 2 classes" in words(app)
     shown = next(group for group in app.button_group if group.key == "show")
     assert [option.content for option in shown.proto.options] == [
@@ -92,14 +76,14 @@ def test_the_counts_of_a_synset_are_in_words(monkeypatch, files):
 
 
 def test_the_address_chooses_the_classifiers_and_says_what_is_left_out(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), synset="n00000001", a="small", b="ImageNet RN50")
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", synset="n00000001", a="small", b="ImageNet RN50")
     assert "7 pictures of 3 classes" in words(app)
     assert "3 more are of classes that not both know" in words(app)
 
 
 def test_a_malformed_address_falls_back(monkeypatch, files):
     query = {"synset": "<b>x", "view": "zzz", "page": "-9", "show": "q", "a": "1", "b": "2", "right": "x", "question": "9"}
-    app = open_page(monkeypatch, files("classifiers"), search="';--", word="x", **query)
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", search="';--", word="x", **query)
     assert not app.exception
     assert not app.error
     assert "is no synset" in app.warning[0].value
@@ -107,18 +91,18 @@ def test_a_malformed_address_falls_back(monkeypatch, files):
 
 
 def test_without_styles_the_page_says_what_is_missing(monkeypatch, files):
-    app = open_page(monkeypatch, files("plain"), view="four questions", question=QUESTIONS[3])
+    app = open_page(monkeypatch, *files("plain"), "wordnet_synsets", view="four questions", question=QUESTIONS[3])
     assert "not known of these pictures" in words(app)
     assert "how alike each picture is" in words(app)
 
 
 def test_the_word_of_two_classes_is_shown_with_both(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), view="four questions", question=QUESTIONS[1])
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", view="four questions", question=QUESTIONS[1])
     assert "construction crane taken for crane bird 1×" in words(app)
 
 
 def test_where_another_class_is_more_alike_it_is_counted(monkeypatch, files):
-    app = open_page(monkeypatch, files("classifiers"), view="four questions", question=QUESTIONS[2])
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", view="four questions", question=QUESTIONS[2])
     assert "In 1 of 3 classes" in words(app)
 
 
@@ -127,7 +111,7 @@ def test_a_missing_table_is_a_message_and_no_traceback(monkeypatch, files, table
     results, images = files("classifiers")
     with duckdb.connect(str(results)) as connection:
         connection.execute(f"DROP TABLE {table}")
-    app = open_page(monkeypatch, (results, images))
+    app = open_page(monkeypatch, results, images, "wordnet_synsets")
     assert not app.exception
     assert app.error
     assert all(table in error.value.replace("\\", "") for error in app.error)
@@ -141,7 +125,7 @@ def test_an_older_file_without_the_tables_says_which_command_makes_them(monkeypa
     with duckdb.connect(str(results)) as connection:
         for table in ("synset", "synset_parent", "synset_leaf", "word_sense", "prediction", "class_score"):
             connection.execute(f"DROP TABLE {table}")
-    app = open_page(monkeypatch, (results, images))
+    app = open_page(monkeypatch, results, images, "wordnet_synsets")
     assert not app.exception
     assert "python -m compute run wordnet_synsets" in words(app)
 
@@ -160,7 +144,7 @@ def test_foreign_text_and_paths_do_no_harm(monkeypatch, tmp_path, files, query):
         connection.execute("UPDATE image SET path = ?", [str(tmp_path / "secret.png")])
         connection.execute("UPDATE image SET style = ?, form = ?", [nasty, nasty])
         connection.execute("INSERT INTO synset_parent VALUES ('n00000001', ?)", [BEAGLE])  # a circle
-    app = open_page(monkeypatch, (results, images), **query)
+    app = open_page(monkeypatch, results, images, "wordnet_synsets", **query)
     assert not app.exception
     assert "<script>" not in words(app)
 
@@ -169,6 +153,6 @@ def test_pictures_that_are_gone_leave_the_page_standing(monkeypatch, files):
     results, images = files("classifiers")
     shutil.rmtree(images)
     for query in VIEWS:
-        app = open_page(monkeypatch, (results, images), **query)
+        app = open_page(monkeypatch, results, images, "wordnet_synsets", **query)
         assert not app.exception
         assert not app.error

@@ -6,34 +6,18 @@ from pathlib import Path
 import duckdb
 import pandas
 import pytest
+from opened_pages import open_page, words
 from PIL import Image
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from compute.results import publish
 from compute.schema import TABLES
 
-APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
 PAGES = {
     "": "Contrast",
     "unet_skip_connections": "How important are U-Net’s skip connections?",
     "segmentation_metric": "What is wrong with IoU by `logical_and` and `logical_or`?",
     "runs": "Where does every figure come from?",
 }
-
-
-def open_page(monkeypatch, results_file: Path, images_folder: Path, page_stem: str = "", **query: str) -> AppTest:
-    monkeypatch.setenv("CONTRAST_RESULTS", str(results_file))
-    monkeypatch.setenv("CONTRAST_IMAGES", str(images_folder))
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update(query)
-    app._page_hash = calc_hash(page_stem)  # AppTest.switch_page knows only pages that are files of their own
-    return app.run()
-
-
-def words(app: AppTest) -> str:
-    shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]
-    return "\n".join(str(element.value) for element in shown)
 
 
 def as_variant(tables: dict[str, pandas.DataFrame], experiment: str, variant: str) -> dict[str, pandas.DataFrame]:

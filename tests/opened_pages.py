@@ -1,0 +1,27 @@
+"""Opening a page of the dashboard without a browser, and reading what it says."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
+
+
+def open_page(
+    monkeypatch: pytest.MonkeyPatch, results_file: Path, images_folder: Path, page_stem: str = "", **query: str
+) -> AppTest:
+    """A page, drawn once on some results; `query` is what stands in its address."""
+    monkeypatch.setenv("CONTRAST_RESULTS", str(results_file))
+    monkeypatch.setenv("CONTRAST_IMAGES", str(images_folder))
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update(query)
+    app._page_hash = calc_hash(page_stem)  # AppTest.switch_page knows only pages that are files of their own
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """All text of a page."""
+    shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]
+    return "\n".join(str(element.value) for element in shown)
