@@ -1,7 +1,7 @@
 """What must hold of a trial's rows before they may enter `results.duckdb`."""
 
 from compute.class_checks import PREDICTION_CHECKS, SYNSET_CHECKS
-from compute.schema import KEYS, SHARED, TABLES
+from compute.schema import KEYS, OWNER, SHARED, TABLES
 
 # Column of each reference and the table whose column of the same name must hold its value.
 REFERENCES = (
@@ -19,6 +19,10 @@ REFERENCES = (
     ("classifier_output", "wnid", "synset"),
     ("class_score", "wnid", "synset"),
     ("class_similarity", "wnid", "synset"),
+    ("precision_drift", "image_id", "image"),
+    ("layer_drift", "image_id", "image"),
+    ("hidden_score", "image_id", "image"),
+    ("token_attention", "image_id", "image"),
     ("synset_parent", "wnid", "synset"),
     ("synset_leaf", "wnid", "synset"),
 )
@@ -28,7 +32,7 @@ def _of_run(table: str) -> str:
     """Condition that keeps a check to the new rows, where the table tells whose they are."""
     if table in SHARED:
         return "TRUE"
-    return "run_id = $run_id" if "run_id" in TABLES[table] else "TRUE"
+    return f"{OWNER.get(table, 'run_id')} = $run_id" if "run_id" in TABLES[table] else "TRUE"
 
 
 def _uniqueness(table: str) -> tuple[str, str]:

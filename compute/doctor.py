@@ -13,7 +13,7 @@ from compute import plan, results
 from compute.data import wordnet
 from compute.data.errors import DataError
 from compute.experiments import imagenet_rn50_vs_clip, wordnet_synsets
-from compute.models import official_weights
+from compute.models import class_training, official_weights
 from compute.trials import device_name
 
 # Memory that the largest trial needs at its peak: see LOG.md for how it was measured.
@@ -154,7 +154,7 @@ def _weights(choices: plan.Choices) -> list[Finding]:
         ("RN50's weights", choices.rn50_weights, official_weights.resnet_place),
         ("CLIP's weights", choices.clip_weights, official_weights.clip_place),
     )
-    wanted = imagenet_rn50_vs_clip.PROFILES[choices.profile] is None
+    wanted = class_training.TRAININGS[choices.profile] is None
     return [_weights_of(what, file, place()) for what, file, place in kinds if wanted or file is not None]
 
 

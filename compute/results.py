@@ -9,16 +9,18 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
+import numpy as np
 import pandas
 import pyarrow
 from filelock import FileLock
 
 from compute.checks import CHECKS
-from compute.schema import CONTRACT_VERSION, SHARED, TABLES
+from compute.schema import CONTRACT_VERSION, OWNER, SHARED, TABLES
 
 LOCK_TIMEOUT_SECONDS = 600
 # Both far below DuckDB's own. A quarter of its blocks, as even a tiny table takes whole ones; and row groups so small that a
@@ -70,6 +72,35 @@ def finished_trials(results: Path) -> dict[str, str]:
         return {}
     with _connect(results, named=results, read_only=True) as connection:
         return dict(connection.execute("SELECT trial_key, run_id FROM run").fetchall())
+
+
+@dataclass(frozen=True, eq=False)
+class StoredOutputs:
+    """A classifier's whole outputs as the file holds them: float32 or float16 (N, K), the images' in ascending order."""
+
+    run_id: str
+    weights_sha256: str | None
+    wnids: tuple[str, ...]
+    image_ids: tuple[str, ...]
+    values: np.ndarray
+
+
+def stored_outputs(results: Path, trial_key: str) -> StoredOutputs | None:
+    """What the trial of that key left in the table `logit`; None where it is not finished."""
+    if not results.exists():
+        return None
+    with _connect(results, named=results, read_only=True) as connection:
+        found = connection.execute("SELECT run_id, weights_sha256 FROM run WHERE trial_key = ?", [trial_key]).fetchone()
+        if found is None:
+            return None
+        run_id, weights_sha256 = found
+        wnids = connection.execute("SELECT wnid FROM classifier_output WHERE run_id = ? ORDER BY position", [run_id]).fetchall()
+        rows: pyarrow.Table = connection.execute(
+            "SELECT image_id, single_values, half_bits FROM logit WHERE run_id = ? ORDER BY image_id", [run_id]
+        ).to_arrow_table()
+    column, data_type = ("half_bits", np.float16) if rows["single_values"].null_count else ("single_values", np.float32)
+    values = rows[column].combine_chunks().flatten().to_numpy().view(data_type).reshape(len(rows), -1)
+    return StoredOutputs(run_id, weights_sha256, tuple(wnid for (wnid,) in wnids), tuple(rows["image_id"].to_pylist()), values)
 
 
 @contextmanager
@@ -155,13 +186,21 @@ def _columns() -> list[tuple[str, str, str]]:
 
 
 def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: str, trial_key: str) -> set[str]:
-    """Write and check all rows in one transaction; returns the runs of the same trial that they replace."""
+    """Write and check all rows in one transaction; returns the runs of the same trial that they replace.
+
+    What was measured against a replaced run goes with it, and is not done any more.
+    """
     connection.execute("BEGIN")
-    found = connection.execute("SELECT run_id FROM run WHERE trial_key = ?", [trial_key]).fetchall()
+    found = connection.execute(
+        """WITH same AS (SELECT run_id FROM run WHERE trial_key = ?)
+           FROM same UNION SELECT other_run_id FROM precision_drift JOIN same USING (run_id)""",
+        [trial_key],
+    ).fetchall()
     replaced = {old_run_id for (old_run_id,) in found}
     for table, columns in TABLES.items():
         if columns.strip().startswith("run_id"):
-            connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT unnest(?))", [list(replaced)])
+            owner = OWNER.get(table, "run_id")
+            connection.execute(f"DELETE FROM {table} WHERE {owner} IN (SELECT unnest(?))", [list(replaced)])
     for table, rows in tables.items():
         _insert(connection, table, rows)
     for complaint, offending in CHECKS:

@@ -78,6 +78,64 @@ TABLES: dict[str, str] = {
     "class_similarity": """
         run_id VARCHAR NOT NULL, wnid VARCHAR NOT NULL, kind VARCHAR NOT NULL, other_wnid VARCHAR, pairs INTEGER NOT NULL,
         similarity FLOAT NOT NULL""",
+    # A lower precision's run, other_run_id, against run_id, the fp32 run of the same weights on the same pictures, which it
+    # came after. Probabilities are the softmax of `logit`. largest_change: of any class's probability, and of which
+    # (ImageNet index); encoder_change: the same where the product with the text features is taken in fp32, so that only the
+    # image encoder differs. kl_divergence in nats, of the lower precision's from fp32's. top5_changes: of fp32's five first
+    # answers, how many have another rank; top5_left: how many are no longer among the five. margin: fp32's first minus second
+    # probability. label_change: lower precision minus fp32, NULL without a label that CLIP was asked for. ordinal, wnid and
+    # style are the image's.
+    "precision_drift": """
+        run_id VARCHAR NOT NULL, other_run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, ordinal INTEGER NOT NULL,
+        wnid VARCHAR, style VARCHAR, largest_change FLOAT NOT NULL, changed_class USMALLINT NOT NULL,
+        encoder_change FLOAT NOT NULL, kl_divergence DOUBLE NOT NULL, top1_flip BOOLEAN NOT NULL,
+        top5_changes UTINYINT NOT NULL, top5_left UTINYINT NOT NULL, margin FLOAT NOT NULL, label_change FLOAT""",
+    # Distance of a stage's output from fp32's, as a share of fp32's length: with all stages before it in the lower precision,
+    # too, and (own_error) with fp32's own input. largest_value: the largest magnitude in fp32; below_normal: the share of its
+    # values other than zero that are below the precision's smallest normal number.
+    "layer_drift": """
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, ordinal UTINYINT NOT NULL, layer VARCHAR NOT NULL,
+        relative_error FLOAT NOT NULL, own_error FLOAT NOT NULL, largest_value FLOAT NOT NULL, below_normal FLOAT NOT NULL""",
+    # What each tensor of CLIP is kept in where the run's precision is asked for; part: 'image encoder' or 'text encoder'.
+    "parameter_precision": """
+        run_id VARCHAR NOT NULL, ordinal SMALLINT NOT NULL, part VARCHAR NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL,
+        data_type VARCHAR NOT NULL, elements BIGINT NOT NULL""",
+    # clock: 'wall', or 'cuda' for the device's own events. milliseconds are of the whole batch.
+    "latency": """
+        run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, batch_size INTEGER NOT NULL, repetition INTEGER NOT NULL,
+        clock VARCHAR NOT NULL, milliseconds DOUBLE NOT NULL""",
+    # kind: 'copy' (bytes read and written a second) or 'matrix' (multiplications and additions a second, two for each pair).
+    "device_rate": """
+        run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, kind VARCHAR NOT NULL, repetition INTEGER NOT NULL,
+        per_second DOUBLE NOT NULL""",
+    # What one pass over a batch must do at least: operations as in device_rate, bytes of weights, inputs and layers' outputs.
+    "encoder_work": """
+        run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, batch_size INTEGER NOT NULL, operations BIGINT NOT NULL,
+        bytes BIGINT NOT NULL""",
+    # What is allocated after each allocation or release of one forward pass, by category: 'parameters', 'inputs',
+    # 'activations', 'temporary'. layer: the module that runs at that moment. milliseconds since the pass began.
+    "memory": """
+        run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, batch_size INTEGER NOT NULL, moment INTEGER NOT NULL,
+        milliseconds DOUBLE NOT NULL, layer VARCHAR NOT NULL, category VARCHAR NOT NULL, mebibytes DOUBLE NOT NULL""",
+    # measure: 'allocated peak', 'reserved peak', 'process before', 'process peak', 'device in use'.
+    "memory_peak": """
+        run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, batch_size INTEGER NOT NULL, measure VARCHAR NOT NULL,
+        mebibytes DOUBLE NOT NULL""",
+    # Pixels of one object's part that another hides, and what a segmentation calls them; control: the hiding object's pixels
+    # that hide nothing, and how many of them are called the hidden class all the same.
+    "hidden_score": """
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, class_id UTINYINT NOT NULL, occluder_class_id UTINYINT NOT NULL,
+        hidden INTEGER NOT NULL, as_hidden INTEGER NOT NULL, as_occluder INTEGER NOT NULL, control INTEGER NOT NULL,
+        control_as_hidden INTEGER NOT NULL""",
+    # How a class token looks at the patches, row by row; the weights of all patches add up to 1.
+    "token_attention": """
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, class_id UTINYINT NOT NULL, height UTINYINT NOT NULL,
+        width UTINYINT NOT NULL, weights FLOAT[] NOT NULL""",
+    # part: 'encoder' or 'head'; multiply_adds for one picture.
+    "model_cost": "run_id VARCHAR NOT NULL, part VARCHAR NOT NULL, parameters BIGINT NOT NULL, multiply_adds BIGINT NOT NULL",
+    "reference_result": """
+        experiment VARCHAR NOT NULL, variant VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE NOT NULL,
+        source VARCHAR NOT NULL""",
 }
 
 # What must be unique in each table.
@@ -103,6 +161,18 @@ KEYS: dict[str, tuple[str, ...]] = {
     "logit": ("run_id", "image_id"),
     "image_evidence": ("run_id", "image_id"),
     "class_similarity": ("run_id", "wnid", "kind"),
+    "precision_drift": ("run_id", "other_run_id", "image_id"),
+    "layer_drift": ("run_id", "image_id", "layer"),
+    "parameter_precision": ("run_id", "ordinal"),
+    "latency": ("run_id", "precision", "batch_size", "repetition", "clock"),
+    "device_rate": ("run_id", "precision", "kind", "repetition"),
+    "encoder_work": ("run_id", "precision", "batch_size"),
+    "memory": ("run_id", "precision", "moment", "category"),
+    "memory_peak": ("run_id", "precision", "batch_size", "measure"),
+    "hidden_score": ("run_id", "image_id", "class_id", "occluder_class_id"),
+    "token_attention": ("run_id", "image_id", "class_id"),
+    "model_cost": ("run_id", "part"),
+    "reference_result": ("experiment", "variant", "metric"),
 }
 
 # Rows that several runs bring along, such as a picture's; equal ones are written once, unequal ones are an error.
@@ -115,4 +185,8 @@ SHARED = (
     "synset_parent",
     "synset_leaf",
     "word_sense",
+    "reference_result",
 )
+
+# The column that names the run which a row came with, where that is not run_id.
+OWNER = {"precision_drift": "other_run_id"}

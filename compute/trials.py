@@ -37,6 +37,7 @@ class Workbench:
     device: torch.device
     images: Path  # pictures go below this folder, in the paths that the rows name
     cache: Path
+    results: Path  # the file that finished trials lie in, for those that compare themselves with another
     report: Report  # (steps done, steps in all, a few words on loss or score)
 
 
@@ -124,7 +125,7 @@ def run_trials(
             for trial in pending:
                 bar = progress.add_task(f"{trial.variant} · seed {trial.seed}", total=None, note="")
                 run_id = _free_run_id(trial.key, set(there.values()))
-                bench = Workbench(run_id, device, images, cache, _bar_report(progress, bar))
+                bench = Workbench(run_id, device, images, cache, results_file, _bar_report(progress, bar))
                 if error := _run_one(trial, bench, results_file):
                     failed.append(trial.title)
                     console.print(f"[red]{trial.title} failed:[/] {markup.escape(error)}", highlight=False)

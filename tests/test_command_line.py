@@ -19,6 +19,7 @@ from compute import __main__ as command_line
 from compute import plan
 from compute.data.street_pairs import load
 from compute.experiments import imagenet_rn50_vs_clip, segmentation_metric, unet_skip_connections
+from compute.models import class_training
 from compute.results import finished_trials
 from compute.segmentation_rows import dataset_tables
 
@@ -382,7 +383,7 @@ def two(device): return make("two")
 def test_classifiers_of_ones_own_are_asked_about_a_folder_of_pictures(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(imagenet_rn50_vs_clip.PROFILES, "mini", None)
+    monkeypatch.setitem(class_training.TRAININGS, "mini", None)
     monkeypatch.setattr(imagenet_rn50_vs_clip, "CLIP_VARIANTS", {})
     folder, mine = workplace.folder / "my photos", workplace.folder / "mine.py"
     folder.mkdir()

@@ -19,7 +19,6 @@ from compute.data import imagenet, wordnet
 from compute.data.class_images import load_pictures, picture_tables, world_images
 from compute.data.errors import DataError
 from compute.data.openmoji_images import chosen_classes
-from compute.experiments import imagenet_rn50_vs_clip
 from compute.experiments.imagenet_rn50_vs_clip import trials
 from compute.models import class_training
 from compute.trials import Outcome, Trial, run_trials
@@ -52,7 +51,7 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
     """All four variants, trained and asked on three classes of the world."""
     folder = tmp_path_factory.mktemp("miniature")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(imagenet_rn50_vs_clip.PROFILES, "mini", TINY)
+        patch.setitem(class_training.TRAININGS, "mini", TINY)
         todo = trials("mini", 0, world_images(folder / "cache", 3, 1, seed=0))
         assert run(folder, todo) == Outcome(finished=4, already_there=0, failed=(), interrupted=False)
         yield folder, todo

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from compute.data.street_pairs import Split, folder_source
+from compute.data.labelled_images import Split
+from compute.data.street_pairs import folder_source
 from compute.experiments import unet_skip_connections as experiment
 from compute.experiments.unet_skip_connections import (
     IGNORED,
@@ -218,7 +219,7 @@ def test_a_last_batch_of_one_picture_is_left_out_unless_there_is_no_other() -> N
 def run_variants(pairs_folder: Path, tmp_path: Path, variants: tuple[str, ...]) -> list[TrialRows]:
     source = folder_source(pairs_folder, (None, None), "palette")
     trials = {trial.variant: trial for trial in experiment.trials("mini", 0, source, TINY)}
-    bench = Workbench("run-1", CPU, tmp_path / "images", tmp_path / "cache", lambda *_: None)
+    bench = Workbench("run-1", CPU, tmp_path / "images", tmp_path / "cache", tmp_path / "results.duckdb", lambda *_: None)
     return [trials[variant].run(trials[variant], bench) for variant in variants]
 
 

@@ -27,7 +27,7 @@ from compute.data.class_images import ImageSource, load_pictures, picture_tables
 from compute.data.errors import DataError
 from compute.data.openmoji_images import chosen_classes
 from compute.models import class_training, official_weights
-from compute.models.class_training import Training, clip_preprocessing, resnet_preprocessing
+from compute.models.class_training import TRAININGS, Training, clip_preprocessing, resnet_preprocessing
 from compute.models.classifiers import load_classifier, split_reference
 from compute.models.clip_text import class_features, encode_prompts
 from compute.models.preprocessing import Preprocessing, recognized
@@ -51,17 +51,6 @@ class Settings:
     file_sha256: str = ""
 
 
-PROFILES: dict[str, Training | None] = {
-    "mini": Training(
-        image_size_px=64, classes=120, pictures=12, blocks=(1, 1, 1, 1), resnet_width=32, resnet_epochs=6, clip_width=16,
-        clip_embedding=128, clip_text_width=64, clip_text_layers=1, clip_epochs=8, batch_size=128, learning_rate=2e-3,
-    ),
-    "gpu": Training(
-        image_size_px=224, classes=None, pictures=40, blocks=(3, 4, 6, 3), resnet_width=64, resnet_epochs=20, clip_width=64,
-        clip_embedding=1024, clip_text_width=512, clip_text_layers=12, clip_epochs=20, batch_size=296, learning_rate=1e-3,
-    ),
-    "full": None,
-}  # fmt: skip
 CLIP_VARIANTS = {
     "clip_80_templates": Settings(templates=80),
     "clip_one_template": Settings(templates=1),
@@ -82,7 +71,7 @@ def trials(
     Files of weights take the place of the published ones, or of training. Raises DataError where a file is missing, or two
     classifiers have one name.
     """
-    training = PROFILES[profile]
+    training = TRAININGS[profile]
     variants = {"rn50": _with_file(Settings(training), rn50_weights)}
     for variant, settings in CLIP_VARIANTS.items():
         variants[variant] = _with_file(replace(settings, training=training), clip_weights)

@@ -56,6 +56,20 @@ class Training:
     learning_rate: float
 
 
+# What takes the place of published weights in each profile; None: they are taken themselves.
+TRAININGS: dict[str, Training | None] = {
+    "mini": Training(
+        image_size_px=64, classes=120, pictures=12, blocks=(1, 1, 1, 1), resnet_width=32, resnet_epochs=6, clip_width=16,
+        clip_embedding=128, clip_text_width=64, clip_text_layers=1, clip_epochs=8, batch_size=128, learning_rate=2e-3,
+    ),
+    "gpu": Training(
+        image_size_px=224, classes=None, pictures=40, blocks=(3, 4, 6, 3), resnet_width=64, resnet_epochs=20, clip_width=64,
+        clip_embedding=1024, clip_text_width=512, clip_text_layers=12, clip_epochs=20, batch_size=296, learning_rate=1e-3,
+    ),
+    "full": None,
+}  # fmt: skip
+
+
 def resnet_preprocessing(training: Training) -> Preprocessing:
     """What the trained ResNet wants: the whole picture, in ImageNet's normalization."""
     return Preprocessing(training.image_size_px, training.image_size_px, IMAGENET_MEAN, IMAGENET_STD)
