@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,15 @@ import torch
 from torch import Tensor
 
 from compute import metrics
-from compute.data.palette import color_values
-from compute.data.street_pairs import PairsSource, StreetPairs
+from compute.data.labelled_images import LabelledImages, LabelledSource
+from compute.data.palette import mask_palette
 from compute.pictures import write_mask, write_photo
 
 
 class SegmentationRows:
-    """Gathers one run's rows on the validation images of street pairs, and writes the masks that they name."""
+    """Gathers one run's rows on the validation images of a data set, and writes the masks that they name."""
 
-    def __init__(self, source: PairsSource, pairs: StreetPairs, images: Path, run_id: str) -> None:
+    def __init__(self, source: LabelledSource, pairs: LabelledImages, images: Path, run_id: str) -> None:
         self.source, self.pairs, self.images, self.run_id = source, pairs, images, run_id
         self.truth = torch.from_numpy(pairs.val.labels)
         self.image_ids = image_ids(source, pairs)
@@ -66,13 +67,15 @@ class SegmentationRows:
         }
         self.boundary_score = pandas.DataFrame(scores)
 
-    def add_masks(self, epoch: int, predicted: Tensor) -> None:
-        """Keep label maps (N, H, W) as palette PNGs."""
-        colors = color_values(self.pairs.classes)
-        paths = [f"runs/{self.run_id}/epoch_{epoch}/{stem}.png" for stem in self.pairs.val.stems]
-        for path, labels in zip(paths, predicted.numpy(), strict=True):
-            write_mask(self.images, path, labels, colors)
-        masks = pandas.DataFrame({"run_id": self.run_id, "epoch": epoch, "image_id": self.image_ids, "path": paths})
+    def add_masks(self, epoch: int, predicted: Tensor, chosen: Sequence[int] | None = None) -> None:
+        """Keep label maps (N, H, W) as palette PNGs: those of the images in these places, or with None all."""
+        colors = mask_palette(self.pairs.classes)
+        places = range(len(self.image_ids)) if chosen is None else chosen
+        ids = [self.image_ids[place] for place in places]
+        paths = [f"runs/{self.run_id}/epoch_{epoch}/{self.pairs.val.stems[place]}.png" for place in places]
+        for place, path in zip(places, paths, strict=True):
+            write_mask(self.images, path, predicted[place].numpy(), colors)
+        masks = pandas.DataFrame({"run_id": self.run_id, "epoch": epoch, "image_id": ids, "path": paths})
         self.segmentation_mask = pandas.concat([self.segmentation_mask, masks], ignore_index=True)
 
     def tables(self) -> dict[str, pandas.DataFrame]:
@@ -86,19 +89,19 @@ class SegmentationRows:
         }
 
 
-def image_ids(source: PairsSource, pairs: StreetPairs) -> list[str]:
+def image_ids(source: LabelledSource, pairs: LabelledImages) -> list[str]:
     """Key of each validation image: its data set, split and file stem."""
     return [f"{source.dataset}/val/{stem}" for stem in pairs.val.stems]
 
 
 @functools.lru_cache(maxsize=2)
-def dataset_tables(source: PairsSource, pairs: StreetPairs, images: Path) -> dict[str, pandas.DataFrame]:
+def dataset_tables(source: LabelledSource, pairs: LabelledImages, images: Path) -> dict[str, pandas.DataFrame]:
     """Rows that all runs on one data set share; their photos and true masks are written below `images`, once a process."""
     dataset, count = source.dataset, len(pairs.val.stems)
     ids = image_ids(source, pairs)
     photo_paths = [f"{dataset}/photo/{stem}.jpg" for stem in pairs.val.stems]
     mask_paths = [f"{dataset}/truth/{stem}.png" for stem in pairs.val.stems]
-    colors = color_values(pairs.classes)
+    colors = mask_palette(pairs.classes)
     for index in range(count):
         write_photo(images, photo_paths[index], pairs.val.photos[index])
         write_mask(images, mask_paths[index], pairs.val.labels[index], colors)
@@ -135,5 +138,5 @@ def dataset_tables(source: PairsSource, pairs: StreetPairs, images: Path) -> dic
 
 
 @functools.lru_cache(maxsize=2)
-def _bands(pairs: StreetPairs) -> Tensor:
+def _bands(pairs: LabelledImages) -> Tensor:
     return metrics.boundary_bands(torch.from_numpy(pairs.val.labels), pairs.class_count)

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from compute import metrics
+from compute.data.labelled_images import LabelledImages, Split
 from compute.data.palette import SegmentationClass
-from compute.data.street_pairs import PairsSource, Split, StreetPairs
+from compute.data.street_pairs import PairsSource
 from compute.results import publish
 from compute.segmentation_rows import SegmentationRows
 from dashboard import queries
@@ -21,7 +22,7 @@ from dashboard.connection import ResultsError, open_results
 CLASS_COUNT, IMAGE_COUNT, SIZE_PX = 4, 13, 24
 
 
-def random_pairs() -> tuple[PairsSource, StreetPairs]:
+def random_pairs() -> tuple[PairsSource, LabelledImages]:
     random = np.random.default_rng(7)
     labels = random.integers(0, CLASS_COUNT + 1, (IMAGE_COUNT, SIZE_PX, SIZE_PX)).astype(np.uint8)  # the last one is ignored
     labels[labels == 3] = np.where(random.random((labels == 3).sum()) < 0.9, 2, 3)
@@ -32,10 +33,10 @@ def random_pairs() -> tuple[PairsSource, StreetPairs]:
     ]
     split = Split(tuple(str(number) for number in range(1, IMAGE_COUNT + 1)), photos, labels)
     source = PairsSource("random", Path(), "palette", ((), ()), "0123456789abcdef", "a test", "CC0")
-    return source, StreetPairs(tuple(classes), split, split)
+    return source, LabelledImages(tuple(classes), split, split)
 
 
-def predict(pairs: StreetPairs, seed: int, wrong_share: float) -> torch.Tensor:
+def predict(pairs: LabelledImages, seed: int, wrong_share: float) -> torch.Tensor:
     random = np.random.default_rng(seed)
     noise = random.integers(0, CLASS_COUNT, pairs.val.labels.shape)
     wrong = (random.random(noise.shape) < wrong_share) | (pairs.val.labels >= CLASS_COUNT)
@@ -74,7 +75,7 @@ def published(tmp_path_factory, request):
     return open_results(folder / "results.duckdb", folder / "images"), pairs, predictions
 
 
-def counts_of(pairs: StreetPairs, predicted: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def counts_of(pairs: LabelledImages, predicted: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return metrics.class_counts(metrics.confusion_matrices(torch.from_numpy(pairs.val.labels), predicted, CLASS_COUNT))
 
 

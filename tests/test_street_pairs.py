@@ -14,8 +14,9 @@ from PIL import Image
 
 from compute.data import street_pairs
 from compute.data.errors import DataError
+from compute.data.labelled_images import LabelledImages
 from compute.data.palette import color_values, kmeans_palette, nearest_color
-from compute.data.street_pairs import PairsSource, StreetPairs, classes_of, folder_source, load, relabel, world_source
+from compute.data.street_pairs import PairsSource, classes_of, folder_source, load, relabel, world_source
 
 ALL = (None, None)
 CAMVID = Path(__file__).resolve().parents[2] / "shared" / "data" / "camvid_pairs"
@@ -28,14 +29,14 @@ def _no_pairs_kept_in_memory() -> Iterator[None]:
     load.cache_clear()
 
 
-def load_without_warning(source: PairsSource, cache: Path) -> StreetPairs:
+def load_without_warning(source: PairsSource, cache: Path) -> LabelledImages:
     load.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         return load(source, cache)
 
 
-def same_pairs(a: StreetPairs, b: StreetPairs) -> bool:
+def same_pairs(a: LabelledImages, b: LabelledImages) -> bool:
     return a.classes == b.classes and all(
         x.stems == y.stems and np.array_equal(x.photos, y.photos) and np.array_equal(x.labels, y.labels)
         for x, y in ((a.train, b.train), (a.val, b.val))

@@ -26,6 +26,13 @@ CITYSCAPES_IGNORED = (
     ("guard rail", "#b4a5b4"), ("bridge", "#966464"), ("tunnel", "#96785a"), ("caravan", "#00005a"), ("trailer", "#00006e"),
 )  # fmt: skip
 
+# PASCAL VOC's classes in the order of their labels, and the label of what it scores as no class.
+VOC_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+VOC_VOID = 255
+
 
 @dataclass(frozen=True)
 class SegmentationClass:
@@ -107,9 +114,28 @@ def kmeans_palette(seed: int) -> tuple[SegmentationClass, ...]:
     )
 
 
+def voc_classes() -> tuple[SegmentationClass, ...]:
+    """PASCAL VOC's 21 classes and its void, in the colours of its own masks (`VOClabelcolormap` of the development kit)."""
+    scored = [SegmentationClass(label, name, _voc_color(label), ignored=False) for label, name in enumerate(VOC_NAMES)]
+    return (*scored, SegmentationClass(VOC_VOID, "void", _voc_color(VOC_VOID), ignored=True))
+
+
+def _voc_color(label: int) -> str:
+    # Bits 0, 1, 2 of the label are the highest bits of red, green and blue, bits 3, 4, 5 the second highest, and so on.
+    channels = [sum((label >> 3 * place + channel & 1) << 7 - place for place in range(3)) for channel in range(3)]
+    return "#{:02x}{:02x}{:02x}".format(*channels)
+
+
 def color_values(classes: tuple[SegmentationClass, ...]) -> np.ndarray:
     """Colours as numbers: (classes, 3) float32, 0 to 255."""
     return np.array([list(bytes.fromhex(entry.color[1:])) for entry in classes], dtype=np.float32)
+
+
+def mask_palette(classes: tuple[SegmentationClass, ...]) -> np.ndarray:
+    """Colours of the labels that stand in masks: (largest class_id + 1, 3) float32, 0 to 255, black where no class is."""
+    colors = np.zeros((max(entry.class_id for entry in classes) + 1, 3), dtype=np.float32)
+    colors[[entry.class_id for entry in classes]] = color_values(classes)
+    return colors
 
 
 def nearest_color(pixels: np.ndarray, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

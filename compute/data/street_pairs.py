@@ -10,11 +10,9 @@ import hashlib
 import os
 import re
 import warnings
-import zipfile
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +21,7 @@ from PIL import Image
 
 from compute.data import openmoji_world
 from compute.data.errors import DataError
+from compute.data.labelled_images import LabelledImages, Split, read_splits, write_splits
 from compute.data.palette import SegmentationClass, color_values, kmeans_palette, nearest_color, read_palette
 
 LabelMethod = Literal["palette", "kmeans"]
@@ -55,29 +54,6 @@ class PairsSource:
         method = "" if self.labels == "palette" else f"-{self.labels}"
         name = re.sub(r"\W+", "_", self.name).strip("_").lower() or "pairs"
         return f"{name}{method}-{self.fingerprint[:8]}"
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One split in memory: file stems, photos (N, H, W, 3) uint8, labels (N, H, W) uint8."""
-
-    stems: tuple[str, ...]
-    photos: np.ndarray = field(repr=False)
-    labels: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class StreetPairs:
-    """Decoded pairs and their classes, the scored ones first."""
-
-    classes: tuple[SegmentationClass, ...]
-    train: Split
-    val: Split
-
-    @property
-    def class_count(self) -> int:
-        """Number of scored classes; a label of this or more is ignored."""
-        return sum(not entry.ignored for entry in self.classes)
 
 
 def world_source(cache: Path, train_count: int, val_count: int, seed: int, labels: LabelMethod) -> PairsSource:
@@ -119,7 +95,7 @@ def classes_of(source: PairsSource) -> tuple[SegmentationClass, ...]:
     return _palette(source.directory, source.labels)
 
 
-def relabel(source: PairsSource, pairs: StreetPairs, colors: np.ndarray) -> np.ndarray:
+def relabel(source: PairsSource, pairs: LabelledImages, colors: np.ndarray) -> np.ndarray:
     """Label maps of the validation masks by the nearest of other `colors` (C, 3): (N, H, W) uint8."""
     names = {Path(name).stem: name for name in source.files[1]}
     label_maps = []
@@ -132,7 +108,7 @@ def relabel(source: PairsSource, pairs: StreetPairs, colors: np.ndarray) -> np.n
 
 
 @functools.lru_cache(maxsize=2)
-def load(source: PairsSource, cache: Path) -> StreetPairs:
+def load(source: PairsSource, cache: Path) -> LabelledImages:
     """Decode photos and labels of `source`, or read them from `cache` where these contents were decoded before.
 
     A picture that is broken, of another size than most, or whose right half is no mask of the palette is named in a warning
@@ -143,22 +119,17 @@ def load(source: PairsSource, cache: Path) -> StreetPairs:
         openmoji_world.write_street_pairs(source.directory, counts[0], counts[1], source.world_seed)
     classes = classes_of(source)
     cached = cache / f"street_pairs-{source.fingerprint[:16]}.npz"
-    try:
-        with np.load(cached, allow_pickle=False) as arrays:
-            splits = [
-                Split(tuple(arrays[f"{split}_stems"].tolist()), arrays[f"{split}_photos"], arrays[f"{split}_labels"])
-                for split in SPLITS
-            ]
-            complaints = arrays["complaints"].tolist()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or truncated
-        splits, complaints = _decode(source, classes)
-        _write_cache(cached, splits, complaints)
+    found = read_splits(cached)
+    if found is None:
+        found = _decode(source, classes)
+        write_splits(cached, *found)
+    train, val, complaints = found
     for complaint in complaints:
         warnings.warn(complaint, stacklevel=2)
-    return StreetPairs(classes, *splits)
+    return LabelledImages(classes, train, val)
 
 
-def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tuple[list[Split], list[str]]:
+def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tuple[Split, Split, list[str]]:
     colors = color_values(classes)
     complaints: list[str] = []
     splits = []
@@ -178,7 +149,7 @@ def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tupl
             )
         stems, photos, labels = zip(*usable, strict=True)
         splits.append(Split(stems, np.stack(photos), np.stack(labels)))
-    return splits, complaints
+    return splits[0], splits[1], complaints
 
 
 def _read_pair(path: Path, colors: np.ndarray, check_colors: bool) -> tuple[np.ndarray, np.ndarray] | str:
@@ -217,16 +188,6 @@ def _most_common_size(
         if labels.shape != size
     ]
     return [pair for pair in pairs if pair[2].shape == size], complaints
-
-
-def _write_cache(path: Path, splits: Sequence[Split], complaints: list[str]) -> None:
-    arrays = {"complaints": np.array(complaints, dtype=str)}
-    for name, split in zip(SPLITS, splits, strict=True):
-        arrays |= {f"{name}_stems": np.array(split.stems), f"{name}_photos": split.photos, f"{name}_labels": split.labels}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-    np.savez(unfinished, **arrays)  # type: ignore[arg-type]
-    os.replace(unfinished, path)
 
 
 def _palette(directory: Path, labels: LabelMethod) -> tuple[SegmentationClass, ...]:

@@ -17,8 +17,9 @@ import numpy as np
 import pandas
 import torch
 
+from compute.data.labelled_images import LabelledImages
 from compute.data.palette import color_values, kmeans_palette
-from compute.data.street_pairs import PairsSource, StreetPairs, classes_of, load, relabel
+from compute.data.street_pairs import PairsSource, classes_of, load, relabel
 from compute.pictures import write_mask
 from compute.segmentation_rows import SegmentationRows, dataset_tables, image_ids
 from compute.trials import Trial, TrialRows, Workbench
@@ -96,7 +97,7 @@ def count_clusters(trial: Trial, bench: Workbench) -> TrialRows:
     return TrialRows({**tables, "label_cluster": pandas.DataFrame(rows)}, weights="none: k-means on 1,000 random colours")
 
 
-def cluster_counts(labels: np.ndarray, pairs: StreetPairs, cluster_count: int) -> np.ndarray:
+def cluster_counts(labels: np.ndarray, pairs: LabelledImages, cluster_count: int) -> np.ndarray:
     """Pixels by cluster and true class: labels (N, H, W) uint8 -> (clusters, classes) int64; ignored pixels do not count."""
     cells = labels.astype(np.int32) * len(pairs.classes) + pairs.val.labels
     counts = np.bincount(cells.ravel(), minlength=cluster_count * len(pairs.classes))

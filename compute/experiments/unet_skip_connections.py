@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from compute.data.errors import DataError
-from compute.data.street_pairs import PairsSource, Split, load
+from compute.data.labelled_images import Split
+from compute.data.street_pairs import PairsSource, load
 from compute.models.unet import UNet, parameter_count
 from compute.segmentation_rows import SegmentationRows
 from compute.trials import Trial, TrialRows, Workbench
