@@ -76,6 +76,12 @@ Rn50WeightsOption = Annotated[
 ClipWeightsOption = Annotated[
     Path | None, typer.Option("--clip-weights", help="File of weights for a CLIP with a ResNet.", dir_okay=False)
 ]
+VocOption = Annotated[
+    Path | None, typer.Option("--voc", help="Folder of VOC 2012: VOCdevkit, or what holds it.", file_okay=False)
+]
+VitWeightsOption = Annotated[
+    Path | None, typer.Option("--vit-weights", help="File of weights for a ViT in DINO's format.", dir_okay=False)
+]
 CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
 RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
 
@@ -101,6 +107,8 @@ def list_trials(
     classifier: ClassifierOption = None,
     rn50_weights: Rn50WeightsOption = None,
     clip_weights: ClipWeightsOption = None,
+    voc: VocOption = None,
+    vit_weights: VitWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Show each experiment, its trials, and which of them are done."""
@@ -115,6 +123,8 @@ def list_trials(
             tuple(classifier or ()),
             rn50_weights,
             clip_weights,
+            voc,
+            vit_weights,
             cache,
         )
         trials = plan.trials([], choices)
@@ -142,6 +152,8 @@ def doctor(
     image_folder: ImageFolderOption = None,
     rn50_weights: Rn50WeightsOption = None,
     clip_weights: ClipWeightsOption = None,
+    voc: VocOption = None,
+    vit_weights: VitWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Say what this machine has and lacks for a profile, and the one line that mends it."""
@@ -151,6 +163,8 @@ def doctor(
         image_folder=image_folder,
         rn50_weights=rn50_weights,
         clip_weights=clip_weights,
+        voc=voc,
+        vit_weights=vit_weights,
         cache=cache,
     )
     findings = examine(choices, device.value, results_file, images)
@@ -179,6 +193,8 @@ def run(
     classifier: ClassifierOption = None,
     rn50_weights: Rn50WeightsOption = None,
     clip_weights: ClipWeightsOption = None,
+    voc: VocOption = None,
+    vit_weights: VitWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
@@ -194,6 +210,8 @@ def run(
             tuple(classifier or ()),
             rn50_weights,
             clip_weights,
+            voc,
+            vit_weights,
             cache,
         )
         trials = plan.trials(experiments or [], choices)

@@ -1,6 +1,9 @@
 """What must hold of a trial's rows before they may enter `results.duckdb`."""
 
 from compute.class_checks import PREDICTION_CHECKS, SYNSET_CHECKS
+from compute.drift_checks import DRIFT_CHECKS
+from compute.head_checks import HEAD_CHECKS
+from compute.precision_checks import PRECISION_CHECKS
 from compute.schema import KEYS, OWNER, SHARED, TABLES
 
 # Column of each reference and the table whose column of the same name must hold its value.
@@ -129,6 +132,9 @@ CHECKS: tuple[tuple[str, str], ...] = (
     ),
     *SYNSET_CHECKS,
     *PREDICTION_CHECKS,
+    *HEAD_CHECKS,
+    *PRECISION_CHECKS,
+    *DRIFT_CHECKS,
     (
         "model_layer: layers must be numbered from 1, with no parameters or multiply-adds below 0",
         """SELECT count(*) FROM (

@@ -12,7 +12,8 @@ import torch
 from compute import plan, results
 from compute.data import wordnet
 from compute.data.errors import DataError
-from compute.experiments import imagenet_rn50_vs_clip, wordnet_synsets
+from compute.data.object_scenes import ScenesSource
+from compute.experiments import segmentation_decoder_heads, wordnet_synsets
 from compute.models import class_training, official_weights
 from compute.trials import device_name
 
@@ -41,6 +42,7 @@ def examine(choices: plan.Choices, device: str, results_file: Path, images: Path
         _folder("images", images),
         _results(results_file),
         _street_pairs(choices),
+        _labelled_images(choices),
         _class_images(choices),
         _wordnet(),
         *_weights(choices),
@@ -115,8 +117,17 @@ def _street_pairs(choices: plan.Choices) -> Finding:
     return _drawn_or_there(what, f"{source.name}: {counts}", drawn=source.world_seed is not None)
 
 
+def _labelled_images(choices: plan.Choices) -> Finding:
+    what = f"Labelled images, for {segmentation_decoder_heads.NAME}"
+    try:
+        source = plan.labelled_images(choices)
+    except DataError as error:
+        return _refused(what, error, given=True)
+    return _drawn_or_there(what, source.name, drawn=isinstance(source, ScenesSource))
+
+
 def _class_images(choices: plan.Choices) -> Finding:
-    what = f"Class images, for {imagenet_rn50_vs_clip.NAME}"
+    what = "Class images, for " + " and ".join(experiment.NAME for experiment in plan.ON_CLASS_IMAGES)
     try:
         source = plan.class_images(choices)
     except DataError as error:
@@ -140,7 +151,8 @@ def _drawn_or_there(what: str, found: str, drawn: bool) -> Finding:
 
 
 def _wordnet() -> Finding:
-    what = f"WordNet, for {wordnet_synsets.NAME} and {imagenet_rn50_vs_clip.NAME}"
+    users = (wordnet_synsets, *plan.ON_CLASS_IMAGES)
+    what = "WordNet, for " + ", ".join(experiment.NAME for experiment in users)
     try:
         wordnet.verify()
     except DataError as error:
@@ -149,10 +161,11 @@ def _wordnet() -> Finding:
 
 
 def _weights(choices: plan.Choices) -> list[Finding]:
-    """The published weights of both RN50s, where the profile takes them or a file is given."""
+    """The published weights of all encoders, where the profile takes them or a file is given."""
     kinds = (
         ("RN50's weights", choices.rn50_weights, official_weights.resnet_place),
         ("CLIP's weights", choices.clip_weights, official_weights.clip_place),
+        ("DINO's weights", choices.vit_weights, official_weights.vit_place),
     )
     wanted = class_training.TRAININGS[choices.profile] is None
     return [_weights_of(what, file, place()) for what, file, place in kinds if wanted or file is not None]

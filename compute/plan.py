@@ -6,10 +6,15 @@ from types import ModuleType
 
 from compute.data.class_images import ImageSource, folder_images, world_images
 from compute.data.errors import DataError
+from compute.data.labelled_images import LabelledSource
+from compute.data.object_scenes import world_scenes
 from compute.data.street_pairs import LabelMethod, PairsSource, folder_source, world_source
+from compute.data.voc import HOW_TO_GET_IT, voc_source
 from compute.experiments import (
+    fp32_vs_fp16,
     imagenet_rn50_vs_clip,
     rn50_architectures,
+    segmentation_decoder_heads,
     segmentation_metric,
     unet_skip_connections,
     wordnet_synsets,
@@ -19,15 +24,20 @@ from compute.trials import Trial
 EXPERIMENTS: tuple[ModuleType, ...] = (
     unet_skip_connections,
     segmentation_metric,
+    segmentation_decoder_heads,
     rn50_architectures,
     wordnet_synsets,
     imagenet_rn50_vs_clip,
+    fp32_vs_fp16,
 )
 ON_STREET_PAIRS = (unet_skip_connections, segmentation_metric)
+ON_CLASS_IMAGES = (imagenet_rn50_vs_clip, fp32_vs_fp16)
 PROFILES = ("mini", "gpu", "full")
 
 # Training and validation pairs that the OpenMoji world draws, and the most that are taken of a given folder.
 WORLD_PAIRS = {"mini": (200, 40), "gpu": (2000, 500)}
+WORLD_SCENES = {"mini": (360, 60), "gpu": (4000, 500)}  # object scenes to train on and to validate with
+VOC_SIZE_PX = 256
 WORLD_SEED = 0  # one world for all, whatever seed the networks start from
 WORLD_IMAGES = {"mini": (120, 1), "gpu": (None, 8)}  # classes (None: all), and pictures of each form in each style
 FOLDER_PAIRS: dict[str, tuple[int | None, int | None]] = {"mini": (400, 200), "gpu": (None, None), "full": (None, None)}
@@ -46,6 +56,8 @@ class Choices:
     classifiers: tuple[str, ...] = ()  # FILE.py:FUNCTION of each that is added
     rn50_weights: Path | None = None
     clip_weights: Path | None = None
+    voc: Path | None = None
+    vit_weights: Path | None = None
     cache: Path = Path(".cache")
 
 
@@ -64,9 +76,13 @@ def trials(names: list[str], choices: Choices) -> list[Trial]:
 def _trials_of(experiment: ModuleType, choices: Choices) -> list[Trial]:
     if experiment in ON_STREET_PAIRS:
         return experiment.trials(choices.profile, choices.seed, street_pairs(choices))
+    if experiment is segmentation_decoder_heads:
+        return experiment.trials(choices.profile, choices.seed, labelled_images(choices), choices.vit_weights)
     if experiment is imagenet_rn50_vs_clip:
         files = (choices.classifiers, choices.rn50_weights, choices.clip_weights)
         return experiment.trials(choices.profile, choices.seed, class_images(choices), *files)
+    if experiment is fp32_vs_fp16:
+        return experiment.trials(choices.profile, choices.seed, class_images(choices), choices.clip_weights)
     return experiment.trials(choices.profile, choices.seed)
 
 
@@ -90,6 +106,20 @@ def street_pairs(choices: Choices) -> PairsSource:
             "(kaggle datasets download dansbecker/cityscapes-image-pairs --unzip) and pass --pairs cityscapes_data."
         )
     return world_source(choices.cache, *WORLD_PAIRS[choices.profile], seed=WORLD_SEED, labels=choices.labels)
+
+
+def labelled_images(choices: Choices) -> LabelledSource:
+    """The pictures for decoder heads: VOC or street pairs of a folder that was given, or the OpenMoji world's object scenes.
+
+    Raises DataError where the profile needs a folder and none is given, or it holds no such pictures.
+    """
+    if choices.voc is not None:
+        return voc_source(choices.voc, VOC_SIZE_PX)
+    if choices.pairs is not None:
+        return street_pairs(choices)
+    if choices.profile not in WORLD_SCENES:
+        raise DataError(f"The full profile needs VOC 2012, or street pairs with --pairs DIR. {HOW_TO_GET_IT}")
+    return world_scenes(choices.cache, *WORLD_SCENES[choices.profile], seed=WORLD_SEED)
 
 
 def class_images(choices: Choices) -> ImageSource:

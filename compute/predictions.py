@@ -45,7 +45,7 @@ def outputs(
     """
     preprocess = recognized(preprocess)
     batch_size = BATCH_PICTURES[device.type]
-    sample = _batch([pictures[0]], preprocess, device)
+    sample = read_batch([pictures[0]], preprocess, device)
     function = quick(function, sample)
     first = _run(function, sample)
     _forget_foreign_shards(shards, first)
@@ -111,7 +111,8 @@ def _inputs(
             yield _stacked(batch, device)
 
 
-def _batch(pictures: Sequence[Picture], preprocess: Callable[[Any], Tensor], device: torch.device) -> Tensor:
+def read_batch(pictures: Sequence[Picture], preprocess: Callable[[Any], Tensor], device: torch.device) -> Tensor:
+    """Inputs of a few pictures, in their order: (B, 3, H, W) float32 on `device`."""
     return _stacked([_read(picture, preprocess) for picture in pictures], device)
 
 

@@ -80,27 +80,28 @@ class StoredOutputs:
 
     run_id: str
     weights_sha256: str | None
-    wnids: tuple[str, ...]
+    device: str
     image_ids: tuple[str, ...]
     values: np.ndarray
 
 
 def stored_outputs(results: Path, trial_key: str) -> StoredOutputs | None:
-    """What the trial of that key left in the table `logit`; None where it is not finished."""
+    """What the trial of that key left in the table `logit`; None where it is not finished, or left nothing."""
     if not results.exists():
         return None
     with _connect(results, named=results, read_only=True) as connection:
-        found = connection.execute("SELECT run_id, weights_sha256 FROM run WHERE trial_key = ?", [trial_key]).fetchone()
-        if found is None:
+        found = connection.execute("SELECT run_id, weights_sha256, device FROM run WHERE trial_key = ?", [trial_key]).fetchall()
+        if not found:
             return None
-        run_id, weights_sha256 = found
-        wnids = connection.execute("SELECT wnid FROM classifier_output WHERE run_id = ? ORDER BY position", [run_id]).fetchall()
-        rows: pyarrow.Table = connection.execute(
-            "SELECT image_id, single_values, half_bits FROM logit WHERE run_id = ? ORDER BY image_id", [run_id]
+        [(run_id, weights_sha256, device)] = found
+        rows: pyarrow.Table = connection.sql(
+            "SELECT image_id, single_values, half_bits FROM logit WHERE run_id = ? ORDER BY image_id", params=[run_id]
         ).to_arrow_table()
+    if not len(rows):
+        return None
     column, data_type = ("half_bits", np.float16) if rows["single_values"].null_count else ("single_values", np.float32)
     values = rows[column].combine_chunks().flatten().to_numpy().view(data_type).reshape(len(rows), -1)
-    return StoredOutputs(run_id, weights_sha256, tuple(wnid for (wnid,) in wnids), tuple(rows["image_id"].to_pylist()), values)
+    return StoredOutputs(run_id, weights_sha256, device, tuple(rows["image_id"].to_pylist()), values)
 
 
 @contextmanager

@@ -96,10 +96,11 @@ TABLES: dict[str, str] = {
     "layer_drift": """
         run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, ordinal UTINYINT NOT NULL, layer VARCHAR NOT NULL,
         relative_error FLOAT NOT NULL, own_error FLOAT NOT NULL, largest_value FLOAT NOT NULL, below_normal FLOAT NOT NULL""",
-    # What each tensor of CLIP is kept in where the run's precision is asked for; part: 'image encoder' or 'text encoder'.
+    # What each tensor of CLIP is kept in where the run's precision is asked for; part: 'image encoder' or 'text encoder';
+    # rounded: how many of its elements become other numbers by that.
     "parameter_precision": """
         run_id VARCHAR NOT NULL, ordinal SMALLINT NOT NULL, part VARCHAR NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL,
-        data_type VARCHAR NOT NULL, elements BIGINT NOT NULL""",
+        data_type VARCHAR NOT NULL, elements BIGINT NOT NULL, rounded BIGINT NOT NULL""",
     # clock: 'wall', or 'cuda' for the device's own events. milliseconds are of the whole batch.
     "latency": """
         run_id VARCHAR NOT NULL, precision VARCHAR NOT NULL, batch_size INTEGER NOT NULL, repetition INTEGER NOT NULL,

@@ -18,11 +18,11 @@ from compute.models.class_training import (
     _augmented,
     _batches_of_all_classes,
     _contrastive_loss,
-    _step,
     clip_preprocessing,
     digest_of,
     make_clip,
     names_of,
+    take_step,
     trained_clip,
     trained_resnet,
 )
@@ -169,4 +169,4 @@ def test_training_moves_and_mirrors_but_keeps_what_is_shown() -> None:
 
 def test_a_loss_that_is_no_number_ends_the_training() -> None:
     with pytest.raises(DataError, match="Training diverged: the loss became nan"):
-        _step(None, None, torch.tensor(float("nan")))
+        take_step(None, None, torch.tensor(float("nan")))

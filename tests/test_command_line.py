@@ -207,10 +207,12 @@ def test_the_list_tells_what_is_done(workplace: Workplace) -> None:
     assert "segmentation_metric: 0 of 4 done" in before.output
     assert unet_skip_connections.QUESTION in before.output
     assert segmentation_metric.QUESTION in before.output
+    assert "segmentation_decoder_heads: 0 of 4 done" in before.output
     assert "rn50_architectures: 0 of 2 done" in before.output
     assert "wordnet_synsets: 0 of 1 done" in before.output
     assert "imagenet_rn50_vs_clip: 0 of 4 done" in before.output
-    assert before.output.count("not yet") == 6 + 2 + 1 + 4
+    assert "fp32_vs_fp16: 0 of 5 done" in before.output
+    assert before.output.count("not yet") == 6 + 4 + 2 + 1 + 4 + 5
     assert "pkg_resources" not in before.output
     assert not workplace.results.parent.exists()
     workplace.call("run", "segmentation_metric")
@@ -303,7 +305,7 @@ def assert_one_line(result: Result, message: str) -> None:
 def test_an_unknown_experiment_is_refused_with_the_names_there_are(workplace: Workplace) -> None:
     assert_one_line(
         workplace.call("run", "unet_skip_connection"),
-        "There is no experiment unet_skip_connection. The experiments are unet_skip_connections, segmentation_metric, rn50",
+        "There is no experiment unet_skip_connection. The experiments are unet_skip_connections, segmentation_metric, seg",
     )
 
 
@@ -435,9 +437,9 @@ def test_the_doctor_finds_all_well_and_changes_nothing(workplace: Workplace) -> 
     before = sorted(workplace.folder.rglob("*"))
     result = workplace.call("doctor")
     assert result.exit_code == 0, result.output
-    assert findings(result) == dict.fromkeys(
-        ["Python", "Device", "Memory", "Disk", "Folder for images", "Results", "Street pairs", "Class images", "WordNet"], "ok"
-    )
+    looked_at = ["Python", "Device", "Memory", "Disk", "Folder for images", "Results"]
+    looked_at += ["Street pairs", "Labelled images", "Class images", "WordNet"]
+    assert findings(result) == dict.fromkeys(looked_at, "ok")
     assert "tiny streets: 6 for training, 3 for validation" in result.output
     assert sorted(workplace.folder.rglob("*")) == before
 
@@ -448,7 +450,11 @@ def test_the_doctor_names_what_is_missing_and_what_mends_it(workplace: Workplace
     workplace.results.write_text("no database")
     result = workplace.call("doctor")
     assert result.exit_code == 1
-    assert [what for what, state in findings(result).items() if state == "lacks"] == ["Results", "Street pairs"]
+    assert [what for what, state in findings(result).items() if state == "lacks"] == [
+        "Results",
+        "Street pairs",
+        "Labelled images",
+    ]
     assert "name another with --results" in result.output
     assert "Expected are" in result.output
 
@@ -457,7 +463,7 @@ def test_the_doctor_asks_for_pairs_and_a_gpu_in_the_full_profile(workplace: Work
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = CliRunner().invoke(command_line.app, ["doctor", "--profile", "full", "--results", str(workplace.results)])
     lacking = [what for what, state in findings(result).items() if state == "lacks"]
-    assert (result.exit_code, lacking[0], lacking[-2:]) == (1, "Device", ["Street pairs", "Class images"])
+    assert (result.exit_code, lacking[0], lacking[1:]) == (1, "Device", ["Street pairs", "Labelled images", "Class images"])
     assert "download 'Cityscapes Image Pairs' from Kaggle" in result.output
 
 

@@ -39,7 +39,7 @@ def found(folder: Path, **chosen: object) -> dict[str, Finding]:
 def test_the_mini_profile_draws_its_pictures_and_needs_no_weights(folder: Path) -> None:
     findings = found(folder)
     pictures = findings["Class images"]
-    assert (pictures.good, pictures.what) == (True, "Class images, for imagenet_rn50_vs_clip")
+    assert (pictures.good, pictures.what) == (True, "Class images, for imagenet_rn50_vs_clip and fp32_vs_fp16")
     assert pictures.found.startswith("OpenMoji classes: ")
     assert pictures.found.endswith(" pictures of 120 classes, drawn when first needed")
     assert (findings["WordNet"].good, findings["WordNet"].found) == (True, "14 files, whole")

@@ -73,3 +73,43 @@ def test_one_image_has_no_interval():
     assert np.isnan(estimate.low)
     assert not estimate.excludes_zero
     assert intervals.as_text(estimate) == f"{(9 / 13 + 3 / 7) / 2:.3f}"
+
+
+@pytest.mark.parametrize(
+    "only_a, only_b, expected",
+    [(0, 0, 1.0), (1, 0, 1.0), (0, 5, 2 / 32), (1, 7, 2 * (1 + 8) / 256), (4, 4, 1.0), (2, 8, 2 * (1 + 10 + 45) / 1024)],
+)
+def test_the_exact_mcnemar_test_against_sums_by_hand(only_a, only_b, expected):
+    assert intervals.mcnemar(only_a, only_b) == pytest.approx(expected)
+    assert intervals.mcnemar(only_b, only_a) == intervals.mcnemar(only_a, only_b)
+
+
+def test_the_exact_mcnemar_test_takes_any_count():
+    assert intervals.mcnemar(25_000, 25_000) == 1.0
+    assert intervals.mcnemar(20_000, 30_000) == pytest.approx(0.0)
+    assert 0.04 < intervals.mcnemar(24_770, 25_230) < 0.05  # 460 / sqrt(50,000) is 2.06 standard deviations
+
+
+def test_a_ratio_of_means_and_its_interval():
+    slow, quick = np.array([4.0, 6.0, 8.0]), np.array([2.0, 3.0, 4.0])
+    paired = intervals.ratio_of_means(slow, quick, paired=True)
+    assert (paired.value, paired.excludes_zero) == (2.0, False)  # each is exactly twice as slow: nothing is uncertain
+    apart = intervals.ratio_of_means(slow, quick, paired=False)
+    assert apart.value == 2.0
+    assert 1 <= apart.low < 2 < apart.high <= 4
+    weights = intervals.image_weights(3)
+    drawn = (weights[1:] @ slow) / (weights[:0:-1] @ quick)
+    assert (apart.low, apart.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_what_moves_together_has_a_narrow_ratio_only_where_it_is_drawn_together():
+    waits = np.random.default_rng(1).exponential(1.0, 100)
+    first, second = 1 + waits, 2 + 2 * waits + np.random.default_rng(2).normal(0, 0.01, 100)
+    paired, apart = (intervals.ratio_of_means(first, second, each) for each in (True, False))
+    assert paired.low < 0.5 < paired.high
+    assert apart.high - apart.low > 10 * (paired.high - paired.low)
+
+
+@pytest.mark.parametrize("first, second", [([], [1.0]), ([1.0], []), ([0.0], [1.0]), ([1.0], [0.0])])
+def test_without_times_there_is_no_ratio(first, second):
+    assert np.isnan(intervals.ratio_of_means(np.array(first), np.array(second), False).value)

@@ -73,6 +73,15 @@ def test_both_formats_of_clip_load_and_run(made: Path, name: str) -> None:
     assert not model.training
 
 
+def test_weights_in_single_precision_are_taken_as_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = CLIP(64, 64, (1, 1, 1, 1), 16, None, 77, 49408, 64, 1, 1)
+    torch.save(model.state_dict(), tmp_path / "single.pt")
+    loaded, _ = load_clip(tmp_path / "single.pt")
+    for name, values in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], values), name
+
+
 def test_clip_itself_loads_the_archive_that_is_tested_with(made: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

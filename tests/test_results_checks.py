@@ -3,6 +3,8 @@
 import pytest
 from result_files import FileAndImages, MakeTrial, Tables, Tamper, all_of, alter, files_beside, repeat_row, set_value
 from test_results_classes import TAMPERED_CLASSES
+from test_results_drift import TAMPERED_DRIFT
+from test_results_precision import TAMPERED_PRECISION
 
 from compute.checks import CHECKS
 from compute.results import ResultsError, publish
@@ -99,5 +101,7 @@ def test_a_file_that_holds_a_row_twice_takes_no_trial(
 
 
 def test_every_check_is_tripped_by_one_of_the_tamperings() -> None:
-    told = [complaint for *_, complaint in (*TAMPERED, *TAMPERED_CLASSES, *TAMPERED_FILES)]
+    told = [
+        complaint for *_, complaint in (*TAMPERED, *TAMPERED_CLASSES, *TAMPERED_DRIFT, *TAMPERED_PRECISION, *TAMPERED_FILES)
+    ]
     assert [complaint for complaint, _ in CHECKS if not any(text in complaint for text in told)] == []

@@ -100,11 +100,11 @@ def parents(wnid: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _ancestors(wnid: str) -> dict[str, int]:
+def ancestors(wnid: str) -> dict[str, int]:
     """Depths by wnid of a synset and of all above it, the deepest first, and among equals the smallest wnid."""
     depths = {wnid: synset(wnid).max_depth()}
     for parent in parents(wnid):
-        depths |= _ancestors(parent)
+        depths |= ancestors(parent)
     return dict(sorted(depths.items(), key=lambda ancestor: (-ancestor[1], ancestor[0])))
 
 
@@ -113,16 +113,16 @@ def nearest_common_ancestor(wnid: str, other_wnid: str) -> tuple[str, int]:
 
     The depth counts the edges of the longest way up to entity.n.01, as nltk's `max_depth` does. Raises DataError as `synset`.
     """
-    others = _ancestors(other_wnid)
-    return next((ancestor, depth) for ancestor, depth in _ancestors(wnid).items() if ancestor in others)
+    others = ancestors(other_wnid)
+    return next((ancestor, depth) for ancestor, depth in ancestors(wnid).items() if ancestor in others)
 
 
 @functools.cache
 def shared_tables() -> dict[str, pandas.DataFrame]:
     """Rows of synset, synset_parent, synset_leaf and word_sense for ImageNet's classes and all above them; only to be read."""
-    wnids = sorted({ancestor for leaf in imagenet.by_wnid() for ancestor in _ancestors(leaf)})
+    wnids = sorted({ancestor for leaf in imagenet.by_wnid() for ancestor in ancestors(leaf)})
     edges = [(wnid, parent) for wnid in wnids for parent in parents(wnid)]
-    leaves = sorted((ancestor, leaf) for leaf in imagenet.by_wnid() for ancestor in _ancestors(leaf))
+    leaves = sorted((ancestor, leaf) for leaf in imagenet.by_wnid() for ancestor in ancestors(leaf))
     return {
         "synset": _synset_rows(wnids),
         "synset_parent": pandas.DataFrame(edges, columns=["wnid", "parent_wnid"]),

@@ -27,10 +27,11 @@ from compute.data.class_images import ImageSource, load_pictures, picture_tables
 from compute.data.errors import DataError
 from compute.data.openmoji_images import chosen_classes
 from compute.models import class_training, official_weights
-from compute.models.class_training import TRAININGS, Training, clip_preprocessing, resnet_preprocessing
+from compute.models.class_training import TRAININGS, Training, resnet_preprocessing
 from compute.models.classifiers import load_classifier, split_reference
-from compute.models.clip_text import class_features, encode_prompts
+from compute.models.clip_text import encode_prompts
 from compute.models.preprocessing import Preprocessing, recognized
+from compute.models.zero_shot import load_zero_shot
 from compute.prediction_rows import prediction_tables
 from compute.trials import Trial, TrialRows, Workbench
 
@@ -142,36 +143,17 @@ def _ask_resnet(trial: Trial, bench: Workbench) -> TrialRows:
 def _ask_clip(trial: Trial, bench: Workbench) -> TrialRows:
     settings: Settings = trial.settings
     pictures = _Pictures(trial, bench)
-    if settings.training:
-        model, digest = class_training.trained_clip(settings.training, trial.seed, bench.device, bench.cache, bench.report)
-        wnids = chosen_classes(settings.training.classes)
-        origin = f"trained on captions of the OpenMoji world with seed {trial.seed}"
-    else:
-        model, digest = official_weights.load_clip(Path(settings.file) if settings.file else None)
-        wnids = tuple(entry.wnid for entry in imagenet.classes())
-        origin = settings.file or "OpenAI's CLIP RN50"
-    model.to(bench.device)
-    preprocess = clip_preprocessing(model.visual.input_resolution)
-    features = pictures.outputs(preprocess, model.visual, f"clip image features {digest}")
+    clip = load_zero_shot(settings.training, settings.file, trial.seed, bench.device, bench.cache, bench.report)
+    features = pictures.outputs(clip.preprocess, clip.model.visual, f"clip image features {clip.weights_sha256}")
     features = features / np.linalg.norm(features, axis=1, keepdims=True)
-    names = [imagenet.by_wnid()[wnid].openai_name for wnid in wnids]
     templates = imagenet.templates() if settings.templates > 1 else (ONE_TEMPLATE,)
-    weights = class_features(
-        model,
-        digest,
-        names,
-        templates,
-        bench.device,
-        bench.cache,
-        lambda done, total: bench.report(done, total, "reads prompts"),
-    )
-    scale = model.logit_scale.exp().item()
-    logits = (scale if settings.scaled else 1.0) * features @ weights.numpy().T
-    rows = pictures.rows(wnids, logits, origin, digest, model)
+    text = clip.text_features(templates, bench.device, bench.cache, bench.report)
+    logits = (clip.scale if settings.scaled else 1.0) * features @ text.numpy().T
+    rows = pictures.rows(clip.wnids, logits, clip.origin, clip.weights_sha256, clip.model)
     if settings.scaled and settings.templates > 1:
         image = pictures.tables["image"]
-        probes = encode_prompts(model, [f"{probe}." for probe in feature_evidence.PROBES], bench.device).numpy()
-        rows.tables["image_evidence"] = feature_evidence.image_evidence(bench.run_id, image, features, probes, scale)
+        probes = encode_prompts(clip.model, [f"{probe}." for probe in feature_evidence.PROBES], bench.device).numpy()
+        rows.tables["image_evidence"] = feature_evidence.image_evidence(bench.run_id, image, features, probes, clip.scale)
         rows.tables["class_similarity"] = feature_evidence.class_similarity(bench.run_id, image, features)
     return rows
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import clip
 import numpy as np
@@ -106,12 +107,12 @@ def trained_resnet(training: Training, seed: int, device: torch.device, cache: P
     wnids = chosen_classes(training.classes)
     torch.manual_seed(seed)
     model = make_resnet(training, len(wnids))
-    path = _weights_path("resnet", training, seed, cache)
-    if not _load_weights(model, path):
+    path = weights_path("resnet", training, seed, cache)
+    if not load_weights(model, path):
         drawn = _draw(training, seed, COLOR_STYLES, report)
         model.to(device, memory_format=torch.channels_last)
         steps = training.resnet_epochs * math.ceil(len(drawn.labels) / training.batch_size)
-        optimizer, schedule = _optimizer(model, training, steps)
+        optimizer, schedule = one_cycle(model, training.learning_rate, steps)
         preprocessing = resnet_preprocessing(training)
         model.train()
         for step, batch in enumerate(_batches(len(drawn.labels), training, seed), start=1):
@@ -119,9 +120,9 @@ def trained_resnet(training: Training, seed: int, device: torch.device, cache: P
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 logits = model(inputs)
             loss = functional.cross_entropy(logits.float(), drawn.labels[batch].to(device), label_smoothing=0.1)
-            _step(optimizer, schedule, loss)
+            take_step(optimizer, schedule, loss)
             report(step, steps, f"ResNet learns, loss {loss.item():.2f}")
-        _save_weights(model, path)
+        save_weights(model, path)
     return model.to(device).eval(), digest_of(model)
 
 
@@ -130,25 +131,25 @@ def trained_clip(training: Training, seed: int, device: torch.device, cache: Pat
     torch.manual_seed(seed)
     model = make_clip(training)
     nn.init.constant_(model.logit_scale, math.log(1 / TEMPERATURE))
-    path = _weights_path("clip", training, seed, cache)
-    if not _load_weights(model, path):
+    path = weights_path("clip", training, seed, cache)
+    if not load_weights(model, path):
         drawn = _draw(training, seed, openmoji_classes.STYLES, report)
         tokens = clip.tokenize(drawn.captions, context_length=CONTEXT_LENGTH)
         model.to(device).visual.to(memory_format=torch.channels_last)
         batches = list(_batches_of_all_classes(drawn, training, seed))
         steps = len(batches)
-        optimizer, schedule = _optimizer(model, training, steps)
+        optimizer, schedule = one_cycle(model, training.learning_rate, steps)
         preprocessing = clip_preprocessing(training.image_size_px)
         model.train()
         for step, batch in enumerate(batches, start=1):
             inputs = _augmented(drawn.pictures[batch], preprocessing, step, seed).to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 loss = _contrastive_loss(model, inputs, tokens[batch].to(device))
-            _step(optimizer, schedule, loss)
+            take_step(optimizer, schedule, loss)
             with torch.no_grad():
                 model.logit_scale.clamp_(max=math.log(LARGEST_SCALE))
             report(step, steps, f"CLIP learns, loss {loss.item():.2f}")
-        _save_weights(model, path)
+        save_weights(model, path)
     return model.to(device).eval(), digest_of(model)
 
 
@@ -180,25 +181,26 @@ class Drawings:
 
 
 def _draw(training: Training, seed: int, styles: Sequence[str], report: Progress) -> Drawings:
-    """Pictures to learn from, of every class in these styles, whose forms take turns."""
-    wnids = chosen_classes(training.classes)
+    """Pictures to learn from, of every class in these styles."""
+    return draw_pictures(chosen_classes(training.classes), styles, training.pictures, training.image_size_px, seed, report)
+
+
+def draw_pictures(
+    wnids: Sequence[str], styles: Sequence[str], count: int, image_size_px: int, seed: int, report: Progress
+) -> Drawings:
+    """`count` pictures of each class in each style; the class's forms take turns."""
     names = [names_of(wnid) for wnid in wnids]  # not in the threads: nltk's reader is for one at a time
-    plans = [
-        (label, style, number)
-        for label in range(len(wnids))
-        for style in range(len(styles))
-        for number in range(training.pictures)
-    ]
+    plans = [(label, style, number) for label in range(len(wnids)) for style in range(len(styles)) for number in range(count)]
 
     def draw(plan: tuple[int, int, int]) -> tuple[np.ndarray, str]:
         wnid, style, number = wnids[plan[0]], styles[plan[1]], plan[2]
         forms = openmoji_classes.forms(wnid)
         form = forms[number % len(forms)]
-        image = openmoji_classes.draw_class_image(seed, number, wnid, style, form, max(DRAWN_PX, training.image_size_px))
+        image = openmoji_classes.draw_class_image(seed, number, wnid, style, form, max(DRAWN_PX, image_size_px))
         caption = openmoji_classes.caption(seed, number, wnid, style, form, names[plan[0]])
-        return np.asarray(image.resize((training.image_size_px, training.image_size_px))), caption
+        return np.asarray(image.resize((image_size_px, image_size_px))), caption
 
-    pictures = np.empty((len(plans), training.image_size_px, training.image_size_px, 3), np.uint8)
+    pictures = np.empty((len(plans), image_size_px, image_size_px, 3), np.uint8)
     captions = []
     with ThreadPoolExecutor() as pool:
         for index, (pixels, caption) in enumerate(pool.map(draw, plans)):
@@ -254,18 +256,19 @@ def _augmented(pictures: Tensor, preprocessing: Preprocessing, step: int, seed: 
     return torch.where(mirrored[:, None, None, None], moved.flip(-1), moved)
 
 
-def _optimizer(
-    model: nn.Module, training: Training, steps: int
+def one_cycle(
+    model: nn.Module, learning_rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW in one cycle, without weight decay on biases, norms and the temperature, as in the CLIP paper."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": weights, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, training.learning_rate, total_steps=steps)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
 
 
-def _step(optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler, loss: Tensor) -> None:
+def take_step(optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler, loss: Tensor) -> None:
+    """One step down the loss, and the learning rate's next; raises DataError where the loss is no finite number."""
     if not torch.isfinite(loss):
         raise DataError(f"Training diverged: the loss became {loss.item()} instead of a finite number.")
     optimizer.zero_grad(set_to_none=True)
@@ -274,12 +277,13 @@ def _step(optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.L
     schedule.step()
 
 
-def _weights_path(kind: str, training: Training, seed: int, cache: Path) -> Path:
+def weights_path(kind: str, training: Any, seed: int, cache: Path) -> Path:
+    """Where the weights lie that a recipe (a dataclass) gives with a seed."""
     recipe = [kind, asdict(training), seed, openmoji_classes.CLASSES_VERSION, TRAINING_VERSION]
     return cache / f"{kind}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]}.pt"
 
 
-def _load_weights(model: nn.Module, path: Path) -> bool:
+def load_weights(model: nn.Module, path: Path) -> bool:
     """Whether `path` held weights for `model`, which it has then."""
     try:
         model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -290,7 +294,8 @@ def _load_weights(model: nn.Module, path: Path) -> bool:
     return True
 
 
-def _save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Keep a model's weights, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.stem}.{os.getpid()}.pt")
     torch.save({name: values.cpu().contiguous() for name, values in model.state_dict().items()}, unfinished)

@@ -1,4 +1,4 @@
-"""The published weights of both RN50 encoders: from their caches, downloaded with a checksum, or from a file that is given."""
+"""The published weights of both RN50 encoders and of DINO's ViT: cached, downloaded with a checksum, or from a given file."""
 
 import hashlib
 import urllib.error
@@ -14,12 +14,15 @@ from clip.clip import _MODELS as CLIP_ADDRESSES
 from clip.model import build_model
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
+from torchvision.models.vision_transformer import VisionTransformer
 
 from compute.data.errors import DataError
 from compute.models.preprocessing import recognized
+from compute.models.vision_transformer import from_dino
 
 RN50_ADDRESS = ResNet50_Weights.IMAGENET1K_V1.url
 CLIP_ADDRESS = CLIP_ADDRESSES["RN50"]
+VIT_ADDRESS = "https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth"
 RESNET_PREPROCESSING = recognized(ResNet50_Weights.IMAGENET1K_V1.transforms())
 # What torch and clip raise on a file that holds something else than they expect.
 UNUSABLE = (
@@ -47,6 +50,11 @@ def clip_place() -> Place:
     """Of OpenAI's CLIP RN50, in clip's cache; the address holds the checksum."""
     *_, sha256, name = CLIP_ADDRESS.split("/")
     return Place(Path.home() / ".cache" / "clip" / name, CLIP_ADDRESS, sha256)
+
+
+def vit_place() -> Place:
+    """Of DINO's ViT-S/16, in torch's cache; nobody publishes its checksum."""
+    return Place(Path(torch.hub.get_dir()) / "checkpoints" / VIT_ADDRESS.rpartition("/")[2], VIT_ADDRESS, "")
 
 
 def load_resnet(file: Path | None = None) -> tuple[nn.Module, str]:
@@ -78,12 +86,31 @@ def load_clip(file: Path | None = None) -> tuple[nn.Module, str]:
     path = file or _fetched(clip_place())
     digest = file_digest(path)
     try:
-        model = build_model(_clip_state(path))
+        state = _clip_state(path)
+        model = build_model(state).float()
+        model.load_state_dict(state)  # once more, as build_model rounds weights to half precision before it takes them
     except UNUSABLE as error:
         raise DataError(f"{path}: cannot be loaded as CLIP's weights ({_first_line(error)}). {_how(CLIP_ADDRESS)}") from error
     if not hasattr(model.visual, "attnpool"):
         raise DataError(f"{path}: holds a CLIP whose image encoder is no ResNet. {_how(CLIP_ADDRESS)}")
-    return model.float().eval(), digest
+    return model.eval(), digest
+
+
+def load_vit(image_size_px: int, file: Path | None = None) -> tuple[VisionTransformer, str]:
+    """DINO's ViT-S/16 for square images of a size, or the ViT of `file` in DINO's format, and the weights' SHA-256.
+
+    Raises DataError where they are missing and cannot be downloaded, are damaged, or belong to another network.
+    """
+    path = file or _fetched(vit_place())
+    digest = file_digest(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNUSABLE as error:
+        raise DataError(_damaged(path, VIT_ADDRESS)) from error
+    try:
+        return from_dino(state, image_size_px), digest
+    except UNUSABLE as error:
+        raise DataError(f"{path}: holds no ViT in DINO's format ({_first_line(error)}). {_how(VIT_ADDRESS)}") from error
 
 
 def _clip_state(path: Path) -> dict[str, Tensor]:
