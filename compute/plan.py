@@ -36,7 +36,7 @@ PROFILES = ("mini", "gpu", "full")
 
 # Training and validation pairs that the OpenMoji world draws, and the most that are taken of a given folder.
 WORLD_PAIRS = {"mini": (200, 40), "gpu": (2000, 500)}
-WORLD_SCENES = {"mini": (360, 60), "gpu": (4000, 500)}  # object scenes to train on and to validate with
+WORLD_SCENES = {"mini": (500, 60), "gpu": (4000, 500)}  # object scenes to train on and to validate with
 VOC_SIZE_PX = 256
 WORLD_SEED = 0  # one world for all, whatever seed the networks start from
 WORLD_IMAGES = {"mini": (120, 1), "gpu": (None, 8)}  # classes (None: all), and pictures of each form in each style

@@ -338,7 +338,7 @@ def test_the_reports_results_are_kept_beside_ours() -> None:
 
 def test_the_data_is_voc_or_pairs_where_given_and_else_the_worlds_scenes(pairs_folder: Path, tmp_path: Path) -> None:
     choices = plan.Choices(cache=tmp_path)
-    assert plan.labelled_images(choices) == world_scenes(tmp_path, 360, 60, seed=0)
+    assert plan.labelled_images(choices) == world_scenes(tmp_path, 500, 60, seed=0)
     assert plan.labelled_images(replace(choices, profile="gpu")) == world_scenes(tmp_path, 4000, 500, seed=0)
     assert plan.labelled_images(replace(choices, pairs=pairs_folder)) == folder_source(pairs_folder, (400, 200), "palette")
     with pytest.raises(DataError, match=r"full profile needs VOC 2012, or street pairs with --pairs DIR\. Download VOC"):

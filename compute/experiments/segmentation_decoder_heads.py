@@ -76,8 +76,8 @@ class Settings:
 
 MINI = Settings(
     encoder=EncoderTraining(
-        width=64, depth=2, heads=2, stem=(16, 32, 48, 64), classes=60, pictures=16, tile_px=80, tiles=(2, 3, 4), canvases=8,
-        steps=600, learning_rate=8e-3,
+        width=40, depth=2, heads=2, stem=(16, 32, 40, 40), classes=60, pictures=10, tile_px=80, tiles=(2, 3, 4), canvases=8,
+        steps=450, learning_rate=8e-3,
     ),
     image_size_px=160, loss_size_px=64, augment=False, epochs=15, batch_size=8, learning_rate=1e-3, weight_decay=1e-3,
     mask_images=12, seeds=1,
