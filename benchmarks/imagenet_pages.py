@@ -1,12 +1,11 @@
-"""How long the queries behind the three ImageNet pages take on 50,000 pictures and four runs.
+"""How long the queries behind the ImageNet and CLIP pages take on 50,000 pictures and four runs.
 
 Command: python -m benchmarks.imagenet_pages [--folder FOLDER] [--images N]
 
 Every query function of the pages answers 50 varied calls after a warm-up, through the dashboard's own connection of two
-threads, none from a cache. What a page asks
-once of each state of the file (ONCE), such as the whole tree, is shown but not judged. The results are those of
-`python -m benchmarks.imagenet_results`, with the rows of rn50_architectures added. Exit code 1 where a 95th percentile exceeds
-LONGEST_MS.
+threads, none from a cache. What a page asks once of each state of the file (ONCE), such as the whole tree, is shown but not
+judged. The results are those of `python -m benchmarks.imagenet_results`, with the rows of rn50_architectures and generated ones
+of fp32_vs_fp16 added. Exit code 1 where a 95th percentile exceeds LONGEST_MS.
 """
 
 import argparse
@@ -22,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.imagenet_results import DATASET, IMAGE_COUNT, write_results
+from benchmarks.precision_rows import FP32_VARIANT, LOWER_VARIANT, add_precision_rows
 from compute.experiments import rn50_architectures
 from compute.trials import run_trials
-from dashboard import queries_predictions, queries_synsets
+from dashboard import queries_precision, queries_predictions, queries_synsets
 from dashboard.connection import Results, open_results
 from dashboard.queries_predictions import Filter
 
@@ -47,6 +48,7 @@ class Draw:
     runs: Sequence[str]
     evidence_run: str
     encoder_runs: Sequence[str]
+    precision_pair: tuple[str, str]  # fp32's and the lower precision's run
     images: Sequence[tuple[str, str]]  # image_id and wnid, by ordinal
     wnids: Sequence[str]
     nodes: Sequence[str]  # with the root, and those above many classes as often as those above few
@@ -64,6 +66,10 @@ class Draw:
     def pair(self) -> list[str]:
         """The runs of two classifiers."""
         return self.some(self.runs, 2)
+
+    def drift(self) -> list[str]:
+        """The runs of two precisions, and which of their pictures."""
+        return [*self.precision_pair, self.one(list(queries_precision.PICTURES))]
 
     def top(self) -> int:
         """The largest rank that counts as right."""
@@ -96,6 +102,7 @@ class Draw:
         return {wnid: number % 12 for number, wnid in enumerate(self.classes())}, [index % 12 for index in range(1000)]
 
 
+OTHER_PAGES = ("queries_heads",)  # modules of pages that these results hold nothing for
 # Functions that ask two of the queries below, one after the other.
 COMPOSED = (
     "queries_predictions.outcome_counts",
@@ -104,9 +111,11 @@ COMPOSED = (
     "queries_likeness.form_scores",
 )
 Arguments = Callable[[Draw], Sequence[Any]]
-# Every public function of the modules dashboard/queries_*.py, with how its arguments after `results` are drawn.
+# Every public function of the other modules dashboard/queries_*.py, with how its arguments after `results` are drawn.
 ONCE: dict[str, Arguments] = {
     "queries_architectures.encoder_runs": lambda draw: (),
+    "queries_precision.precision_runs": lambda draw: (),
+    "queries_precision.drift_pairs": lambda draw: (),
     "queries_predictions.classifier_runs": lambda draw: (),
     "queries_hierarchy.synsets": lambda draw: (),
     "queries_synsets.hierarchy_runs": lambda draw: (),
@@ -162,6 +171,25 @@ JUDGED: dict[str, Arguments] = {
     "queries_likeness.similarities": lambda draw: (draw.evidence_run,),
     "queries_likeness.class_pictures": lambda draw: (DATASET, draw.evidence_run, draw.some(draw.wnids, draw.one((1, 4)))),
     "queries_likeness.typicality": lambda draw: (draw.evidence_run,),
+    "queries_precision.drift_summary": lambda draw: draw.drift(),
+    "queries_precision.drift_medians": lambda draw: draw.drift(),
+    "queries_precision.change_histogram": lambda draw: draw.drift(),
+    "queries_precision.margins_and_changes": lambda draw: draw.drift(),
+    "queries_precision.right_answers": lambda draw: draw.drift(),
+    "queries_precision.drifted_pictures": lambda draw: (
+        *draw.drift(), draw.one((True, False)), draw.one(list(queries_precision.ORDERS)), PAGE_PICTURES, draw.offset(),
+    ),
+    "queries_precision.picture_drift": lambda draw: (*draw.precision_pair, draw.ordinals()),
+    "queries_precision.layer_errors": lambda draw: draw.precision_pair[1:],
+    "queries_precision.parameter_groups": lambda draw: draw.precision_pair[1:],
+    "queries_precision.parameter_names": lambda draw: (draw.precision_pair[1], "float32"),
+    "queries_precision.time_summaries": lambda draw: draw.precision_pair[1:],
+    "queries_precision.repetitions": lambda draw: (
+        draw.precision_pair[1], draw.one(("wall", "cuda")), draw.one((1, 8, 32, 128)),
+    ),
+    "queries_precision.bounds": lambda draw: draw.precision_pair[1:],
+    "queries_precision.memory_moments": lambda draw: draw.precision_pair[1:],
+    "queries_precision.memory_peaks": lambda draw: draw.precision_pair[1:],
     "queries_synsets.known_classes": lambda draw: draw.pair(),
     "queries_synsets.taken_for": lambda draw: (draw.one(draw.runs), draw.some(draw.wnids, draw.one((2, 12)))),
 }  # fmt: skip
@@ -176,6 +204,7 @@ def prepared_results(folder: Path, image_count: int) -> Results:
     outcome = run_trials(encoders, results, images, folder / "cache", torch.device("cpu"), False, Console(stderr=True))
     if outcome.failed:
         raise RuntimeError(f"these trials were not published: {', '.join(outcome.failed)}")
+    add_precision_rows(results)
     return open_results(results, images)
 
 
@@ -190,6 +219,7 @@ def draw_from(results: Results) -> Draw:
         generator=generator,
         runs=classifiers.run_id.tolist(),
         evidence_run=classifiers.run_id[classifiers.variant == queries_synsets.EVIDENCE_VARIANT].iloc[0],
+        precision_pair=(_run_of(runs, FP32_VARIANT), _run_of(runs, LOWER_VARIANT)),
         encoder_runs=runs.run_id[runs.experiment == rn50_architectures.NAME].tolist(),
         images=list(zip(image.image_id, image.wnid, strict=True)),
         wnids=sorted(set(image.wnid)),
@@ -197,6 +227,10 @@ def draw_from(results: Results) -> Draw:
         words=results.query("SELECT DISTINCT word FROM word_sense ORDER BY word").word.tolist(),
         styles=sorted(set(image["style"].dropna())),
     )
+
+
+def _run_of(runs: pandas.DataFrame, variant: str) -> str:
+    return str(runs.run_id[runs.variant == variant].iloc[0])
 
 
 def uncached(name: str) -> Callable[..., Any]:

@@ -19,10 +19,12 @@ if str(ROOT) not in sys.path:
 
 from dashboard import layout  # noqa: E402
 from dashboard.app_pages import (  # noqa: E402
+    fp32_vs_fp16,
     imagenet_rn50_vs_clip,
     overview,
     rn50_architectures,
     runs,
+    segmentation_decoder_heads,
     segmentation_metric,
     unet_skip_connections,
     wordnet_synsets,
@@ -31,8 +33,8 @@ from dashboard.connection import open_results  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
-    "Segmentation": [unet_skip_connections, segmentation_metric],
-    "ImageNet and CLIP": [rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets],
+    "Segmentation": [unet_skip_connections, segmentation_metric, segmentation_decoder_heads],
+    "ImageNet and CLIP": [rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets, fp32_vs_fp16],
     "Results": [runs],
 }
 

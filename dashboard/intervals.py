@@ -6,6 +6,7 @@ figure hangs on the choice of images. Percentile intervals at 95 %.
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,3 +117,29 @@ def paired_difference(only_a: int, only_b: int, total: int) -> Estimate:
     middle = (a - b) / count
     reach = NORMAL_95 * np.sqrt(a + b - (a - b) ** 2 / count) / count
     return Estimate((only_a - only_b) / total, float(middle - reach), float(middle + reach))
+
+
+def ratio_of_means(numerators: np.ndarray, denominators: np.ndarray, paired: bool) -> Estimate:
+    """Mean of (n,) over mean of (m,) with the bootstrap interval; where `paired`, both are drawn together, and n is m.
+
+    NaN where either is empty or its mean is no positive number.
+    """
+    if not (len(numerators) and len(denominators) and numerators.mean() > 0 and denominators.mean() > 0):
+        return Estimate(math.nan, math.nan, math.nan)
+    above, below = image_weights(len(numerators)) @ numerators, image_weights(len(denominators)) @ denominators
+    if not paired:
+        below[1:] = below[:0:-1]  # other draws than those above
+    return summarise(above / below)
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Probability that of the images that one alone gets right a split at least so uneven falls out by chance.
+
+    McNemar's test in its exact form: two-sided binomial with probability one half (1 where there is no such image).
+    """
+    total = only_a + only_b
+    ways, tail = 1, 0
+    for fewer in range(min(only_a, only_b) + 1):
+        tail += ways
+        ways = ways * (total - fewer) // (fewer + 1)
+    return min(1.0, 2 * tail / 2**total)

@@ -177,7 +177,7 @@ def answers(results: Results, run_id: str, ordinals: Sequence[int]) -> pandas.Da
     """One classifier's answers to some pictures, with `ordinal` as index."""
     return results.query(
         """SELECT ordinal, top5, top5_probability, label_rank, label_probability, margin, ancestor FROM prediction
-           WHERE run_id = $run_id AND ordinal IN (SELECT unnest($ordinals))""",
+           WHERE run_id = $run_id AND ordinal IN (SELECT unnest($ordinals)) AND len(top5) = len(top5_probability)""",
         run_id=run_id,
         ordinals=list(ordinals),
     ).set_index("ordinal")

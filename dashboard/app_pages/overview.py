@@ -7,8 +7,10 @@ import streamlit
 
 from dashboard import layout
 from dashboard.app_pages import (
+    fp32_vs_fp16,
     imagenet_rn50_vs_clip,
     rn50_architectures,
+    segmentation_decoder_heads,
     segmentation_metric,
     unet_skip_connections,
     wordnet_synsets,
@@ -18,7 +20,15 @@ from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 
 TITLE = "Overview"
-EXPERIMENTS = (unet_skip_connections, segmentation_metric, rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets)
+EXPERIMENTS = (
+    unet_skip_connections,
+    segmentation_metric,
+    segmentation_decoder_heads,
+    rn50_architectures,
+    imagenet_rn50_vs_clip,
+    wordnet_synsets,
+    fp32_vs_fp16,
+)
 
 COLUMNS = 2
 

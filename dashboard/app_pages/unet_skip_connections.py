@@ -202,31 +202,9 @@ def _picture_dialog(results: Results, chosen: Comparison, image_id: str, seed: i
     gallery.show([row], "opened_picture", opacity, gallery.aspect_ratio(found), cell_width_rem=20)
     classes = queries.picture_classes(results, image_id, [skip_run, no_skip_run])
     classes["variant"] = classes.run_id.map({skip_run: VARIANTS[0], no_skip_run: VARIANTS[1]})
-    _class_table(classes.pivot(index=["class_id", "name", "color", "truth"], columns="variant", values="iou").reset_index())
+    comparison.picture_class_table(classes, VARIANTS)
     streamlit.caption(
-        f"Seed {seed}. IoU of this picture alone; empty where a class is in neither the truth nor that prediction."
-    )
-
-
-def _class_table(scores: pandas.DataFrame) -> None:
-    """One picture's classes: true pixels, IoU of both variants, and their difference."""
-    scores = scores.sort_values(["truth", "class_id"], ascending=[False, True])
-    with_skips, without = scores[VARIANTS[0]], scores[VARIANTS[1]]
-    shown = pandas.DataFrame(
-        {
-            "color": "",
-            "class": scores["name"],
-            "true pixels": scores.truth,
-            f"IoU {VARIANTS[0]}": with_skips,
-            f"IoU {VARIANTS[1]}": without,
-            "difference": with_skips - without,
-        }
-    )
-    colors = [f"background-color: {color}" if gallery.COLOR.fullmatch(color) else "" for color in scores.color]
-    formats = {"true pixels": "{:,}", "difference": "{:+.3f}", **{f"IoU {variant}": "{:.3f}" for variant in VARIANTS}}
-    styled = shown.style.apply(lambda _: colors, subset=["color"]).format(formats, na_rep="")
-    streamlit.dataframe(
-        styled, hide_index=True, width="content", column_config={"color": streamlit.column_config.Column(" ", width=40)}
+        f"Seed {seed}. IoU of this picture alone; a dash where a class is in neither the truth nor that prediction."
     )
 
 

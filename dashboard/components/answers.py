@@ -15,11 +15,12 @@ LONGEST_TEXT = 300
 
 @dataclass(frozen=True)
 class Bar:
-    """One answer: its probability, and whether it is the true class."""
+    """One answer: its probability, shown with so many digits, and whether it is the true class."""
 
     name: str
     probability: float
     is_label: bool
+    digits: int = 3
 
 
 @dataclass(frozen=True)
@@ -166,4 +167,4 @@ def _card_data(card: Card, pictures: dict[str, int]) -> dict[str, Any]:
 
 def _bar_data(bar: Bar) -> dict[str, Any]:
     probability = min(1.0, max(0.0, bar.probability))
-    return {"name": bar.name[:80], "probability": probability, "text": f"{probability:.3f}", "label": bar.is_label}
+    return {"name": bar.name[:80], "probability": probability, "text": f"{probability:.{bar.digits}f}", "label": bar.is_label}

@@ -196,6 +196,11 @@ def and_or_url(truth: Path | None, mask: Path | None, constant_class: int = 0) -
     return _indexed_url(seen.astype(np.uint8), [value for color in AND_OR_COLORS for value in color])
 
 
+def mask_classes(path: Path | None) -> np.ndarray | None:
+    """The class of each pixel of a mask, (H, W) uint8; None where it cannot be read."""
+    return _read_mask(path, path.stat().st_mtime_ns)[0] if path else None
+
+
 def _read_mask(path: Path, modified_ns: int) -> tuple[np.ndarray | None, list[int]]:
     try:
         with Image.open(path) as image:
@@ -211,6 +216,11 @@ def _indexed_url(indices: np.ndarray, palette: list[int], mode: str = "RGB") -> 
     image.putpalette(palette, mode)
     if max(image.size) > LARGEST_MASK_PX:
         image.thumbnail((LARGEST_MASK_PX, LARGEST_MASK_PX), Image.Resampling.NEAREST)
+    return _data_url(image, "png", compress_level=1)
+
+
+def data_url(image: Image.Image) -> str:
+    """A small picture as a PNG data URL."""
     return _data_url(image, "png", compress_level=1)
 
 

@@ -1,5 +1,6 @@
 """Two variants on the same images: their counts as arrays, and from those the figures of the skip-connections page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -9,6 +10,7 @@ import streamlit
 
 from dashboard import intervals, queries
 from dashboard.charts import VARIANT_COLORS
+from dashboard.components import gallery
 from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
 
@@ -120,3 +122,29 @@ def boundary_accuracy(results: Results, comparison: Comparison, first_only: bool
     frame = pandas.DataFrame(rows, columns=["band", "variant", "accuracy", "low", "high", "pixel_share"])
     frame["pixel_share"] /= frame.groupby("variant").pixel_share.transform("sum")
     return frame.dropna(subset=["accuracy"])
+
+
+def picture_class_table(classes: pandas.DataFrame, variants: Sequence[str]) -> None:
+    """Draw one picture's classes: true pixels, IoU of two variants, and their difference.
+
+    Rows are those of `queries.picture_classes` with a column variant.
+    """
+    scores = classes.pivot(index=["class_id", "name", "color", "truth"], columns="variant", values="iou")
+    scores = scores.reindex(columns=list(variants)).reset_index().sort_values(["truth", "class_id"], ascending=[False, True])
+    first, second = scores[variants[0]], scores[variants[1]]
+    shown = pandas.DataFrame(
+        {
+            "color": "",
+            "class": scores["name"],
+            "true pixels": scores.truth,
+            f"IoU {variants[0]}": first,
+            f"IoU {variants[1]}": second,
+            "difference": first - second,
+        }
+    )
+    colors = [f"background-color: {color}" if gallery.COLOR.fullmatch(color) else "" for color in scores.color]
+    formats = {"true pixels": "{:,}", "difference": "{:+.3f}", **{f"IoU {variant}": "{:.3f}" for variant in variants}}
+    styled = shown.style.apply(lambda _: colors, subset=["color"]).format(formats, na_rep="–")
+    streamlit.dataframe(
+        styled, hide_index=True, width="content", column_config={"color": streamlit.column_config.Column(" ", width=40)}
+    )

@@ -66,7 +66,7 @@ def _dialog(results: Results, contest: Contest, image_id: str, pages: layout.Pag
         title=f"{tree.name(picture.wnid)} · picture {ordinal}{style} · {size}",
         photo=gallery.photo_url(gallery.find_picture(results.images, picture.path), LARGE_PX),
         alt=f"picture {ordinal}, {tree.name(picture.wnid)}",
-        models=[_whole_answers(results, tree, model, picture, row) for model, row in zip(models, rows, strict=True)],
+        models=[whole_answers(results, tree, model, picture, row) for model, row in zip(models, rows, strict=True)],
         badge=told,
         side=side,
         facts=[
@@ -82,7 +82,7 @@ def _dialog(results: Results, contest: Contest, image_id: str, pages: layout.Pag
     follow(followed, pages)
 
 
-def _whole_answers(results: Results, tree: Hierarchy, model: Model, picture: Any, row: Any) -> Answers:
+def whole_answers(results: Results, tree: Hierarchy, model: Model, picture: Any, row: Any) -> Answers:
     """The ten surest answers, and where the true class came, from the whole output, or from the five where none is kept."""
     shares = probabilities(queries.outputs(results, model.run_id, picture.image_id))
     if shares.empty:

@@ -1,0 +1,209 @@
+"""What does half precision change in CLIP's image encoder?"""
+
+import math
+
+import pandas
+import streamlit
+
+from dashboard import layout, queries
+from dashboard import queries_precision as rows
+from dashboard import queries_predictions as predictions
+from dashboard.components import gallery
+from dashboard.connection import Results
+from dashboard.layout import Finding, Pages
+from dashboard.views.hierarchy import hierarchy_of
+from dashboard.views.precision_drift import drift, shown_effects
+from dashboard.views.precision_layers import layers
+from dashboard.views.precision_memory import memory, peak_mebibytes
+from dashboard.views.precision_pictures import show_opened
+from dashboard.views.precision_runs import Setup, choices, lower_precisions, place_of, setup_of, small
+from dashboard.views.precision_time import CLOCK_WORDS, Speed, speed_of, time
+
+EXPERIMENT = rows.EXPERIMENT
+TITLE = "fp32 vs fp16"
+QUESTION = "What does half precision change in CLIP’s image encoder?"
+VIEWS = ("time", "drift", "where it arises", "memory")
+
+
+def page(results: Results, pages: Pages) -> None:
+    """Draw the whole page."""
+    layout.heading(
+        QUESTION,
+        "The same weights and the same pictures, computed with 32 and with 16 bits for a number: timed pass by pass, the "
+        "probabilities set side by side, the error followed from layer to layer, the memory recorded over a pass.",
+    )
+    found = choices(results)
+    if found.empty:
+        layout.not_run_yet(EXPERIMENT)
+        return
+    setup, pictures = _controls(results, found)
+    _answer(results, setup, pictures)
+    timed, drifted, arises, remembered = streamlit.tabs(VIEWS, key="view", bind="query-params")
+    if timed.open:
+        with timed:
+            time(results, setup)
+    if drifted.open:
+        with drifted:
+            drift(results, setup, pictures, pages)
+    else:
+        show_opened(results, setup, pages)
+    if arises.open:
+        with arises:
+            layers(results, setup)
+    if remembered.open:
+        with remembered:
+            memory(results, setup)
+    _conclusion()
+    layout.provenance(queries.runs(results), setup.run_ids, pages)
+
+
+def findings(results: Results) -> list[Finding]:
+    """What was found on each data set and profile, the latest first."""
+    found = choices(results)
+    answers = []
+    for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
+        setup = setup_of(results, choice, label, lower_precisions(results, choice)[0])
+        if told := sentence(results, setup, "all"):
+            answers.append(Finding(told, label, basis(results, setup), _most_moved(results, setup)))
+    return answers
+
+
+def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
+    with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        choice = layout.choose_data(found)
+        lower = lower_precisions(results, choice)[: layout.MOST_BUTTONS]
+        if streamlit.session_state.get("precision") not in lower:
+            streamlit.session_state.pop("precision", None)  # what the other data does not leave to choose from
+        precision = streamlit.segmented_control(
+            "Beside fp32",
+            lower,
+            default=lower[0],
+            required=True,
+            key="precision",
+            bind="query-params",
+            format_func=layout.plain,
+        )
+        pictures = streamlit.segmented_control(
+            "Pictures", list(rows.PICTURES), default="all", required=True, key="pictures", bind="query-params"
+        )
+    label = layout.dataset_labels(found)[found.index.get_loc(choice.name)]
+    return setup_of(results, choice, label, precision), pictures
+
+
+def sentence(results: Results, setup: Setup, pictures: str) -> str:
+    """What a lower precision changes, in Markdown; empty where nothing was measured."""
+    lower, parts = layout.plain(setup.lower), []
+    if setup.pair:
+        summary = rows.drift_summary(results, *setup.pair, pictures)
+        if summary.images:
+            emulated = " (emulated)" if setup.is_emulated else ""
+            effects = shown_effects(rows.right_answers(results, *setup.pair, pictures))
+            accuracy = "" if effects is None else f"; {' and '.join(effects) or 'no effect on accuracy was shown'}"
+            parts.append(
+                f"{lower}{emulated} changes the first answer on **{int(summary.flips):,} of {int(summary.images):,}** pictures "
+                f"and no probability by more than **{small(summary.largest_change)}**{accuracy}"
+            )
+    speed = speed_of(results, setup, setup.lower)
+    if speed:
+        parts.append(speed.sentence(lower))
+    (before, _), (after, _) = (peak_mebibytes(results, setup, name) for name in ("fp32", setup.lower))
+    if before > 0 and not math.isnan(after):
+        parts.append(f"At its peak a pass holds **{after / before:.2f}** of fp32’s memory")
+    return ". ".join(parts) + "." if parts else ""
+
+
+def _answer(results: Results, setup: Setup, pictures: str) -> None:
+    told = sentence(results, setup, pictures)
+    if told:
+        streamlit.markdown(f"#### {told}")
+    speed = speed_of(results, setup, setup.lower)
+    for column, (label, value, interval) in zip(
+        streamlit.columns(3),
+        (_time_figure(speed), _drift_figure(results, setup, pictures), _memory_figure(results, setup)),
+        strict=True,
+    ):
+        with column:
+            layout.figure(label, value, interval)
+    streamlit.caption(basis(results, setup))
+
+
+def _time_figure(speed: Speed | None) -> tuple[str, str, str]:
+    if speed is None or math.isnan(speed.ratio.value):
+        return "Times as fast as fp32", "–", "not timed yet"
+    is_faster = speed.ratio.value >= 1
+    shown = speed.ratio if is_faster else speed.slowness
+    batch = "one picture" if speed.batch_size == 1 else f"batch {speed.batch_size}"
+    clock = CLOCK_WORDS.get(speed.clock, speed.clock[:40])
+    interval = "" if math.isnan(shown.low) else f"[{shown.low:.2f}, {shown.high:.2f}] · "
+    label = "Times as fast as fp32" if is_faster else "Times as long as fp32 takes"
+    return label, f"{shown.value:.2f}", f"{interval}{batch}, {clock}"
+
+
+def _drift_figure(results: Results, setup: Setup, pictures: str) -> tuple[str, str, str]:
+    label = "Largest change of a probability"
+    if setup.pair is None:
+        return label, "–", "not compared yet"
+    summary = rows.drift_summary(results, *setup.pair, pictures)
+    if not summary.images:
+        return label, "–", "no such pictures"
+    return label, small(summary.largest_change), f"{int(summary.flips):,} of {int(summary.images):,} first answers change"
+
+
+def _memory_figure(results: Results, setup: Setup) -> tuple[str, str, str]:
+    label = "Its peak of memory over fp32’s"
+    (before, batch), (after, _) = (peak_mebibytes(results, setup, name) for name in ("fp32", setup.lower))
+    if not before > 0 or math.isnan(after):
+        return label, "–", "not recorded yet"
+    return label, f"{after / before:.2f}", f"{after:,.1f} of {before:,.1f} MiB allocated, batch {batch}"
+
+
+def basis(results: Results, setup: Setup) -> str:
+    """What the figures rest on: how and where drift, times and memory were measured, and the profile; in Markdown."""
+    speed = speed_of(results, setup, setup.lower)
+    places: dict[str, list[str]] = {}
+    measured: list[tuple[str, str | None]] = []
+    if setup.pair:
+        measured.append((f"drift ({layout.plain(setup.arithmetic, 40)} arithmetic)", setup.lower_run))
+    if speed:
+        clock = CLOCK_WORDS.get(speed.clock, layout.plain(speed.clock, 40))
+        measured.append((f"times (native arithmetic, {clock}, in brackets 95 % bootstrap intervals)", setup.timed_run))
+    if peak_mebibytes(results, setup, setup.lower)[1]:
+        measured.append(("memory", setup.memory_run))
+    for what, run_id in measured:
+        places.setdefault(place_of(setup, run_id), []).append(what)
+    told = "".join(f"On {place}: {', '.join(what)}. " for place, what in places.items())
+    return f"{told}{layout.profile_note(setup.profile)}"
+
+
+def _most_moved(results: Results, setup: Setup) -> list[gallery.Row]:
+    """The picture that changes most."""
+    if setup.pair is None or setup.dataset is None:
+        return []
+    tree, cells = hierarchy_of(results), []
+    ordinals = rows.drifted_pictures(results, *setup.pair, "all", False, "change", 2, 0)
+    moved = rows.picture_drift(results, *setup.pair, ordinals)
+    for picture in predictions.pictures(results, setup.dataset, ordinals).itertuples():
+        url = gallery.photo_url(gallery.find_picture(results.images, picture.path))
+        name = tree.name(picture.wnid)
+        words = f"{name}: {small(moved.largest_change.get(picture.ordinal, math.nan))}"
+        cells.append(gallery.Cell(words, f"{name}, one of the pictures that change most", url))
+    return [gallery.Row("", "", cells)] if cells else []
+
+
+def _conclusion() -> None:
+    streamlit.subheader("What to conclude, and what not")
+    streamlit.markdown(
+        """
+- **Speed is the device’s.** A processor without half-precision arithmetic is slower in fp16, a GPU with tensor cores can be
+  much faster. Read a ratio only beside its device, batch and clock, which stand below each figure.
+- **Drift comes from rounding**, to 11 significant bits (8 in bf16), and from the order of sums. Another device adds in another
+  order, and where drift is emulated, sums are more exact than a device’s may be. How much that changes was not measured.
+- **A flip needs a tie.** An answer changes where two were almost equally probable. That says as much about the picture, or the
+  prompts, as about the precision.
+- **No effect shown is not no effect.** A test counts pictures on which one precision alone is right; where those are few, a
+  small difference cannot be seen. The interval of the accuracy says how large one could be.
+- **Memory need not halve as a whole**: what stays in fp32 and what a layer needs while it runs can keep their size or grow, and
+  what the process holds besides is the same in every precision.
+- This is inference. In training, gradients are far smaller than activations, and need more care than shown here.
+"""
+    )
