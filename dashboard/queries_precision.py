@@ -202,9 +202,10 @@ def layer_errors(results: Results, run_id: str) -> pandas.DataFrame:
 
 @functools.lru_cache(maxsize=64)
 def parameter_groups(results: Results, run_id: str) -> pandas.DataFrame:
-    """CLIP's tensors by where they are and what they are kept in: part, kind, data_type, tensors, elements."""
+    """CLIP's tensors by where they are and what they are kept in: part, kind, data_type, tensors, elements, rounded."""
     return results.query(
-        f"""SELECT part, kind, data_type, count(*) AS tensors, sum(elements)::BIGINT AS elements FROM parameter_precision
+        f"""SELECT part, kind, data_type, count(*) AS tensors, sum(elements)::BIGINT AS elements,
+                   coalesce(sum(rounded), 0)::BIGINT AS rounded FROM parameter_precision
             WHERE run_id = $run_id AND part IS NOT NULL AND kind IS NOT NULL AND data_type IS NOT NULL AND elements >= 0
             GROUP BY part, kind, data_type ORDER BY part, data_type, elements DESC, kind LIMIT {MOST_GROUPS}""",
         run_id=run_id,

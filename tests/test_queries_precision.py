@@ -269,6 +269,11 @@ def test_layers_come_in_their_order_with_their_middle(results):
 def test_what_stays_in_fp32_is_counted_by_part(results):
     groups = queries.parameter_groups(results, "run-fp16")
     assert groups.tensors.sum() == 7
+    half = groups[(groups.part == "image encoder") & (groups.data_type != "float32")]
+    assert (half.rounded > 0).all()
+    share = half.rounded.sum() / half.elements.sum()
+    assert f"converted numbers {share * 100:.0f}" in precision_layers.rounded_sentence(groups, "fp16")
+    assert "None of the image encoder’s" in precision_layers.rounded_sentence(groups.assign(rounded=0), "fp16")
     told = precision_layers.kept_sentence(groups, "fp16")
     assert "of the image encoder **3 of 5 tensors**, 13 % of its numbers (BatchNorm2d 2, AttentionPool2d 1)" in told
     assert "of the text encoder **1 of 2 tensors**, 0.78 % of its numbers (LayerNorm 1)" in told

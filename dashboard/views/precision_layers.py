@@ -86,14 +86,31 @@ def _kept(results: Results, setup: Setup) -> None:
         streamlit.info("These results do not list the model’s tensors.")
         return
     streamlit.markdown(kept_sentence(groups, lower))
-    shown = groups.rename(columns={"data_type": "kept in"})
-    streamlit.dataframe(shown.style.format({"tensors": "{:,}", "elements": "{:,}"}), hide_index=True, height="content")
+    if told := rounded_sentence(groups, lower):
+        streamlit.markdown(told)
+    shown = groups.rename(columns={"data_type": "kept in", "rounded": "changed by that"})
+    formats = dict.fromkeys(("tensors", "elements", "changed by that"), "{:,}")
+    streamlit.dataframe(shown.style.format(formats), hide_index=True, height="content")
     names = queries.parameter_names(results, setup.lower_run or "", SINGLE)
     kept = int(groups.tensors[groups.data_type == SINGLE].sum())
     with streamlit.expander(f"Names of the {kept:,} tensors that stay in fp32"):
         streamlit.dataframe(names.style.format({"elements": "{:,}"}), hide_index=True)
         if kept > len(names):
             streamlit.caption(f"The first {len(names):,}.")
+
+
+def rounded_sentence(groups: pandas.DataFrame, lower: str) -> str:
+    """How many of the image encoder's converted numbers become other ones, from `queries.parameter_groups`; in Markdown."""
+    own = groups[(groups.part == "image encoder") & (groups.data_type != SINGLE)]
+    elements, rounded = int(own.elements.sum()), int(own.rounded.sum())
+    if not elements:
+        return ""
+    if not rounded:
+        return (
+            f"None of the image encoder’s {elements:,} converted numbers changes by that: they were numbers of {lower} before, "
+            "so that all drift is of what the layers compute."
+        )
+    return f"Of the image encoder’s {elements:,} converted numbers {percent(rounded / elements)} become other numbers."
 
 
 def kept_sentence(groups: pandas.DataFrame, lower: str) -> str:
