@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-PHOTO_QUALITY = 90
-COPY_QUALITY = 80
+JPEG_OPTIONS = {"quality": 80, "optimize": True}  # small files matter: the published pictures are cloned with the code
 
 
 def write_photo(images: Path, path: str, pixels: np.ndarray) -> str:
     """Write (H, W, 3) uint8 as JPEG to `images`/`path`, and return the file's SHA-256."""
-    return _write(images / path, Image.fromarray(pixels), quality=PHOTO_QUALITY)
+    return _write(images / path, Image.fromarray(pixels), **JPEG_OPTIONS)
 
 
 def write_copy(images: Path, path: str, image: Image.Image) -> str:
     """Write an RGB image that is shown small as JPEG to `images`/`path`, and return the file's SHA-256."""
-    return _write(images / path, image, quality=COPY_QUALITY)
+    return _write(images / path, image, **JPEG_OPTIONS)
 
 
 def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) -> str:
