@@ -47,7 +47,7 @@ def errors_as_messages() -> Iterator[None]:
         streamlit.title("Nothing has been computed yet")
         streamlit.info(plain(error, longest=1000))
         streamlit.code("python -m compute run --profile mini", language="bash")
-        streamlit.caption("About three minutes on two processor cores, without any download. Then reload this page.")
+        streamlit.caption("About four minutes on two processor cores, without any download. Then reload this page.")
     except ResultsError as error:
         streamlit.subheader("These results cannot be shown")
         streamlit.error(plain(error, longest=1000))
