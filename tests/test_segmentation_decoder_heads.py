@@ -1,5 +1,6 @@
 """The experiment on decoder heads from end to end on small pictures, and each step of its protocol."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,6 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from conftest import CLASSES_CSV
 from test_vision_transformer import dino_state
 from torch import Tensor, nn
 
@@ -136,12 +136,12 @@ def test_caching_features_changes_nothing_that_a_head_learns(
 
 
 @pytest.fixture
-def larger_pairs(tmp_path: Path, draw_pair: Callable[..., None]) -> Path:
+def larger_pairs(tmp_path: Path, pairs_folder: Path, draw_pair: Callable[..., None]) -> Path:
     """24 and 16 pairs of 64x64 pixels, so that a thousandth is some pixels."""
     for split, count, start in (("train", 24, 0), ("val", 16, 100)):
         for number in range(1, count + 1):
             draw_pair(tmp_path / "larger" / split / f"{number}.jpg", start + number, 64, 64)
-    (tmp_path / "larger" / "classes.csv").write_text(CLASSES_CSV, encoding="utf-8")
+    shutil.copy(pairs_folder / "classes.csv", tmp_path / "larger")
     return tmp_path / "larger"
 
 
