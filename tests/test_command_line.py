@@ -179,7 +179,9 @@ def test_the_pictures_of_the_data_set_are_those_of_the_pairs(workplace: Workplac
     assert images[["ordinal", "width", "height"]].values.tolist() == [[1, 32, 32], [2, 32, 32], [3, 32, 32]]
     for number, path in enumerate(images.path, start=1):
         pair = np.asarray(Image.open(workplace.pairs / "val" / f"{number}.jpg"))
-        assert abs(workplace.picture(path).astype(int) - pair[:, :32]).mean() < 12  # compressed once more
+        assert (
+            abs(workplace.picture(path).astype(int) - pair[:, :32]).mean() < 16
+        )  # compressed once more, and these are nothing but noise
     classes = workplace.query("SELECT class_id, name, color, ignored FROM segmentation_class ORDER BY class_id")
     assert classes.values.tolist() == [
         [0, "sky", "#4682b4", False],

@@ -4,6 +4,7 @@ import pytest
 from result_files import FileAndImages, MakeTrial, Tables, Tamper, all_of, alter, files_beside, repeat_row, set_value
 from test_results_classes import TAMPERED_CLASSES
 from test_results_drift import TAMPERED_DRIFT
+from test_results_heads import TAMPERED_HEADS
 from test_results_precision import TAMPERED_PRECISION
 
 from compute.checks import CHECKS
@@ -102,6 +103,14 @@ def test_a_file_that_holds_a_row_twice_takes_no_trial(
 
 def test_every_check_is_tripped_by_one_of_the_tamperings() -> None:
     told = [
-        complaint for *_, complaint in (*TAMPERED, *TAMPERED_CLASSES, *TAMPERED_DRIFT, *TAMPERED_PRECISION, *TAMPERED_FILES)
+        complaint
+        for *_, complaint in (
+            *TAMPERED,
+            *TAMPERED_CLASSES,
+            *TAMPERED_DRIFT,
+            *TAMPERED_HEADS,
+            *TAMPERED_PRECISION,
+            *TAMPERED_FILES,
+        )
     ]
     assert [complaint for complaint, _ in CHECKS if not any(text in complaint for text in told)] == []
