@@ -11,7 +11,6 @@ Tables: dataset, image, segmentation_class, segmentation_score, foreground_score
 training_step.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from torch.nn import functional
 from compute.data.errors import DataError
 from compute.data.labelled_images import Split
 from compute.data.street_pairs import PairsSource, load
+from compute.models.class_training import digest_of
 from compute.models.unet import UNet, parameter_count
 from compute.segmentation_rows import SegmentationRows
 from compute.trials import Trial, TrialRows, Workbench
@@ -168,13 +168,6 @@ def run_trial(trial: Trial, bench: Workbench) -> TrialRows:
     return TrialRows(
         tables={**rows.tables(), "training_step": training_step},
         weights=f"trained from scratch with seed {trial.seed}",
-        weights_sha256=_weights_digest(model),
+        weights_sha256=digest_of(model),
         parameters=parameter_count(model),
     )
-
-
-def _weights_digest(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, values in model.state_dict().items():
-        digest.update(name.encode() + values.cpu().numpy().tobytes())
-    return digest.hexdigest()
