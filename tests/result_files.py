@@ -5,7 +5,9 @@ from pathlib import Path
 
 import duckdb
 import pandas
+import pytest
 
+from compute.results import ResultsError, publish
 from compute.schema import TABLES
 
 Tables = dict[str, pandas.DataFrame]
@@ -74,3 +76,15 @@ def all_of(*tampers: Tamper) -> Tamper:
             each(tables)
 
     return tamper
+
+
+def check_refused(results: Path, images: Path, trial: Tables, tamper: Tamper, complaint: str) -> None:
+    """Publish a trial with tampered rows: it must be refused with `complaint`, and the file stay as it was."""
+    before = results.read_bytes()
+    tables = dict(trial)
+    tamper(tables)
+    with pytest.raises(ResultsError, match="Nothing was written") as caught:
+        publish(results, images, tables)
+    assert complaint in str(caught.value)
+    assert results.read_bytes() == before
+    assert files_beside(results) == {"results.duckdb"}
