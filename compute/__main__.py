@@ -1,4 +1,4 @@
-"""The command line: `python -m compute list | doctor | run`."""
+"""The command line: `python -m compute list | doctor | run | references`."""
 
 import enum
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from compute import plan, results
+from compute import plan, references, results
 from compute.data.errors import DataError
 from compute.doctor import examine
 from compute.trials import Outcome, run_trials
@@ -82,6 +82,21 @@ VocOption = Annotated[
 VitWeightsOption = Annotated[
     Path | None, typer.Option("--vit-weights", help="File of weights for a ViT in DINO's format.", dir_okay=False)
 ]
+CaptionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Captions of the pictures in --image-folder or --voc: CSV (file,caption and, as you like, split) or COCO's JSON.",
+        dir_okay=False,
+    ),
+]
+BlipWeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--blip-weights",
+        help="Folder of BLIP's weights from the hub: blip-image-captioning-base, blip-itm-base-coco, or what holds them.",
+        file_okay=False,
+    ),
+]
 CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
 RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
 
@@ -109,6 +124,8 @@ def list_trials(
     clip_weights: ClipWeightsOption = None,
     voc: VocOption = None,
     vit_weights: VitWeightsOption = None,
+    captions: CaptionsOption = None,
+    blip_weights: BlipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Show each experiment, its trials, and which of them are done."""
@@ -125,6 +142,8 @@ def list_trials(
             clip_weights,
             voc,
             vit_weights,
+            captions,
+            blip_weights,
             cache,
         )
         trials = plan.trials([], choices)
@@ -154,6 +173,8 @@ def doctor(
     clip_weights: ClipWeightsOption = None,
     voc: VocOption = None,
     vit_weights: VitWeightsOption = None,
+    captions: CaptionsOption = None,
+    blip_weights: BlipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Say what this machine has and lacks for a profile, and the one line that mends it."""
@@ -165,6 +186,8 @@ def doctor(
         clip_weights=clip_weights,
         voc=voc,
         vit_weights=vit_weights,
+        captions=captions,
+        blip_weights=blip_weights,
         cache=cache,
     )
     findings = examine(choices, device.value, results_file, images)
@@ -195,6 +218,8 @@ def run(
     clip_weights: ClipWeightsOption = None,
     voc: VocOption = None,
     vit_weights: VitWeightsOption = None,
+    captions: CaptionsOption = None,
+    blip_weights: BlipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
     """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
@@ -212,6 +237,8 @@ def run(
             clip_weights,
             voc,
             vit_weights,
+            captions,
+            blip_weights,
             cache,
         )
         trials = plan.trials(experiments or [], choices)
@@ -221,6 +248,25 @@ def run(
         raise typer.Exit(130)
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@app.command("references")
+def add_references(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Figures: experiment,variant,metric,value,source.", dir_okay=False)
+    ],
+    results_file: ResultsOption = RESULTS,
+) -> None:
+    """Add a report's figures, which pages show beside their own; one that is there already is replaced."""
+    with _friendly_errors():
+        added = references.add_file(file, results_file)
+    console.print(f"{added.new} figures added, {added.already_there} were there already.", highlight=False)
+    for (experiment, variant, metric), old, new in added.replaced:
+        told = f"Replaced {metric} of {experiment}, {variant}: {old:g} by {new:g}."
+        console.print(escape(told), highlight=False, soft_wrap=True)
+    for experiment, variant in added.without_run:
+        told = f"No run of {experiment} is called {variant}, so no page shows its figures yet."
+        console.print(f"[yellow]{escape(told)}[/]", highlight=False, soft_wrap=True)
 
 
 def _choose_device(device: Device) -> torch.device:

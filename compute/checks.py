@@ -1,5 +1,6 @@
 """What must hold of a trial's rows before they may enter `results.duckdb`."""
 
+from compute.caption_checks import CAPTION_CHECKS
 from compute.class_checks import PREDICTION_CHECKS, SYNSET_CHECKS
 from compute.drift_checks import DRIFT_CHECKS
 from compute.head_checks import HEAD_CHECKS
@@ -26,6 +27,11 @@ REFERENCES = (
     ("layer_drift", "image_id", "image"),
     ("hidden_score", "image_id", "image"),
     ("token_attention", "image_id", "image"),
+    ("image_caption", "image_id", "image"),
+    ("image_caption", "dataset", "dataset"),
+    ("caption", "image_id", "image"),
+    ("retrieval_rank", "image_id", "image"),
+    ("retrieval_rank", "caption_id", "image_caption"),
     ("synset_parent", "wnid", "synset"),
     ("synset_leaf", "wnid", "synset"),
 )
@@ -135,6 +141,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
     *HEAD_CHECKS,
     *PRECISION_CHECKS,
     *DRIFT_CHECKS,
+    *CAPTION_CHECKS,
     (
         "model_layer: layers must be numbered from 1, with no parameters or multiply-adds below 0",
         """SELECT count(*) FROM (

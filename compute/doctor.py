@@ -11,10 +11,11 @@ import torch
 
 from compute import plan, results
 from compute.data import wordnet
+from compute.data.captioned_folder import FolderCaptions
 from compute.data.errors import DataError
 from compute.data.object_scenes import ScenesSource
 from compute.experiments import segmentation_decoder_heads, wordnet_synsets
-from compute.models import class_training, official_weights
+from compute.models import blip_folders, class_training, official_weights
 from compute.trials import device_name
 
 # Memory that the largest trial needs at its peak: see LOG.md for how it was measured.
@@ -44,8 +45,10 @@ def examine(choices: plan.Choices, device: str, results_file: Path, images: Path
         _street_pairs(choices),
         _labelled_images(choices),
         _class_images(choices),
+        _captioned_images(choices),
         _wordnet(),
         *_weights(choices),
+        *_blip_weights(choices),
     ]
 
 
@@ -138,6 +141,19 @@ def _class_images(choices: plan.Choices) -> Finding:
     )
 
 
+def _captioned_images(choices: plan.Choices) -> Finding:
+    what = "Captioned images, for " + " and ".join(experiment.NAME for experiment in plan.ON_CAPTIONED_IMAGES)
+    try:
+        source = plan.captioned_images(choices)
+    except DataError as error:
+        return _refused(what, error, given=choices.captions is not None)
+    if not isinstance(source, FolderCaptions):
+        return _drawn_or_there(what, source.name, drawn=True)
+    captions, val_count = sum(map(len, source.captions)), len(source.captions) - source.train_count
+    counts = f"{captions} captions, {source.train_count} pictures for training, {val_count} for validation"
+    return Finding(what, True, f"{source.name}: {counts}")
+
+
 def _refused(what: str, error: DataError, given: bool) -> Finding:
     """What an error says is wrong, and what it says to do."""
     found, _, remedy = str(error).partition(". ") if given else str(error).partition(": ")
@@ -181,6 +197,23 @@ def _weights_of(what: str, file: Path | None, place: official_weights.Place) -> 
     good = place.path.is_file() and official_weights.file_digest(place.path).startswith(place.sha256)
     found = f"{place.path}{'' if good else ' is truncated or another file'}"
     return Finding(what, good, found, "delete the file, and it is downloaded again")
+
+
+def _blip_weights(choices: plan.Choices) -> list[Finding]:
+    """Both of BLIP's published networks, as for the encoders."""
+    kinds = (("BLIP's weights for captions", blip_folders.CAPTIONER), ("BLIP's weights for retrieval", blip_folders.RETRIEVER))
+    wanted = class_training.TRAININGS[choices.profile] is None
+    findings = []
+    for what, name in kinds:
+        folder = blip_folders.blip_folder(choices.blip_weights, name)
+        if folder is not None:
+            good = blip_folders.is_whole(folder)
+            remedy = f"hf download {blip_folders.PUBLISHER}/{name} --local-dir {folder}"
+            findings.append(Finding(what, good, f"{folder}{'' if good else ' has no weights'}", remedy))
+        elif wanted:
+            place, there = blip_folders.hub_folder(name)
+            findings.append(Finding(what, True, str(place) if there else f"will be downloaded to {place}"))
+    return findings
 
 
 def _existing(path: Path) -> Path:

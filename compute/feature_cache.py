@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,10 +20,18 @@ READ_BYTES = 2**24
 Report = Callable[[int, int, str], None]
 
 
+class Photos(Protocol):
+    """Photos, of which a slice is an array (B, H, W, 3) uint8."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
 def cached_features(
-    photos: np.ndarray, encode: Callable[[np.ndarray], Tensor], cache: Path, identity: tuple[object, ...], report: Report
+    photos: Photos, encode: Callable[[np.ndarray], Tensor], cache: Path, identity: tuple[object, ...], report: Report
 ) -> np.ndarray:
-    """What `encode` (B, H, W, 3) uint8 -> (B, D, h, w) gives for each of `photos`: (N, D, h, w) float16, read-only.
+    """What `encode` (B, H, W, 3) uint8 -> (B, ...) gives for each of `photos`: (N, ...) float16, read-only.
 
     All that decides the features goes into `identity`: weights, data, sizes. A file that is cut short, or whose contents are
     not those that were written, is not used but computed again. Raises DataError where half precision cannot hold the features.
@@ -54,7 +63,7 @@ def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _compute(
-    photos: np.ndarray, encode: Callable[[np.ndarray], Tensor], path: Path, shape: tuple[int, ...], report: Report
+    photos: Photos, encode: Callable[[np.ndarray], Tensor], path: Path, shape: tuple[int, ...], report: Report
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.stem}.{os.getpid()}.unfinished")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
+from compute.data.captioned_folder import folder_captions, voc_captions
+from compute.data.captioned_images import CaptionedSource
 from compute.data.class_images import ImageSource, folder_images, world_images
 from compute.data.errors import DataError
 from compute.data.labelled_images import LabelledSource
@@ -11,7 +13,9 @@ from compute.data.object_scenes import world_scenes
 from compute.data.street_pairs import LabelMethod, PairsSource, folder_source, world_source
 from compute.data.voc import HOW_TO_GET_IT, voc_source
 from compute.experiments import (
+    caption_sampling,
     fp32_vs_fp16,
+    image_text_retrieval,
     imagenet_rn50_vs_clip,
     rn50_architectures,
     segmentation_decoder_heads,
@@ -19,6 +23,7 @@ from compute.experiments import (
     unet_skip_connections,
     wordnet_synsets,
 )
+from compute.models.blip_folders import CAPTIONER, RETRIEVER, blip_folder
 from compute.trials import Trial
 
 EXPERIMENTS: tuple[ModuleType, ...] = (
@@ -29,9 +34,12 @@ EXPERIMENTS: tuple[ModuleType, ...] = (
     wordnet_synsets,
     imagenet_rn50_vs_clip,
     fp32_vs_fp16,
+    caption_sampling,
+    image_text_retrieval,
 )
 ON_STREET_PAIRS = (unet_skip_connections, segmentation_metric)
 ON_CLASS_IMAGES = (imagenet_rn50_vs_clip, fp32_vs_fp16)
+ON_CAPTIONED_IMAGES = {caption_sampling: CAPTIONER, image_text_retrieval: RETRIEVER}  # and which of BLIP's networks
 PROFILES = ("mini", "gpu", "full")
 
 # Training and validation pairs that the OpenMoji world draws, and the most that are taken of a given folder.
@@ -41,6 +49,7 @@ VOC_SIZE_PX = 256
 WORLD_SEED = 0  # one world for all, whatever seed the networks start from
 WORLD_IMAGES = {"mini": (120, 1), "gpu": (None, 8)}  # classes (None: all), and pictures of each form in each style
 FOLDER_PAIRS: dict[str, tuple[int | None, int | None]] = {"mini": (400, 200), "gpu": (None, None), "full": (None, None)}
+FOLDER_CAPTIONED: dict[str, tuple[int | None, int | None]] = {"mini": (400, 100), "gpu": (None, None), "full": (None, None)}
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ class Choices:
     clip_weights: Path | None = None
     voc: Path | None = None
     vit_weights: Path | None = None
+    captions: Path | None = None  # of the pictures in image_folder or voc
+    blip_weights: Path | None = None
     cache: Path = Path(".cache")
 
 
@@ -83,12 +94,15 @@ def _trials_of(experiment: ModuleType, choices: Choices) -> list[Trial]:
         return experiment.trials(choices.profile, choices.seed, class_images(choices), *files)
     if experiment is fp32_vs_fp16:
         return experiment.trials(choices.profile, choices.seed, class_images(choices), choices.clip_weights)
+    if experiment in ON_CAPTIONED_IMAGES:
+        weights = blip_folder(choices.blip_weights, ON_CAPTIONED_IMAGES[experiment])
+        return experiment.trials(choices.profile, choices.seed, captioned_images(choices), weights)
     return experiment.trials(choices.profile, choices.seed)
 
 
 def _with_epochs(trial: Trial, epochs: int | None) -> Trial:
     """The trial with another number of epochs, where it trains at all and another number is asked for."""
-    if epochs is None or not hasattr(trial.settings, "epochs"):
+    if epochs is None or not getattr(trial.settings, "epochs", 0):
         return trial
     return replace(trial, settings=replace(trial.settings, epochs=epochs))
 
@@ -135,3 +149,33 @@ def class_images(choices: Choices) -> ImageSource:
             "validation set has, with files named wnid_*.jpg, or with a manifest.csv (file,wnid)."
         )
     return world_images(choices.cache, *WORLD_IMAGES[choices.profile], seed=WORLD_SEED)
+
+
+def captioned_images(choices: Choices) -> CaptionedSource:
+    """The captioned pictures: those of a folder that was given with a file of captions, or the OpenMoji world's object scenes.
+
+    Where both a folder and VOC are given, the one that holds pictures of the file is taken. Raises DataError where the profile
+    needs captions and none are given, or they cannot be used.
+    """
+    if choices.captions is not None:
+        return _captioned_folder(choices, choices.captions)
+    if choices.profile not in WORLD_SCENES:
+        raise DataError(
+            "The full profile needs captioned pictures: have VOC 2012 or any folder of pictures and a captions.csv "
+            "(file,caption), or unpack COCO's val2017.zip and annotations_trainval2017.zip (cocodataset.org), and run python "
+            "-m compute run caption_sampling image_text_retrieval --profile full --captions annotations/captions_val2017.json "
+            "--image-folder val2017, or with --captions captions.csv --voc VOCdevkit."
+        )
+    return world_scenes(choices.cache, *WORLD_SCENES[choices.profile], seed=WORLD_SEED)
+
+
+def _captioned_folder(choices: Choices, captions: Path) -> CaptionedSource:
+    kinds = ((choices.image_folder, folder_captions), (choices.voc, voc_captions))
+    given = [(folder, describe) for folder, describe in kinds if folder is not None]
+    problem = DataError(f"{captions}: captions which pictures? Name their folder, too, with --image-folder DIR or --voc DIR.")
+    for folder, describe in given:
+        try:
+            return describe(folder, captions, FOLDER_CAPTIONED[choices.profile])
+        except DataError as error:
+            problem = error
+    raise problem

@@ -1,4 +1,4 @@
-"""The only writer of `results.duckdb`: one finished trial at a time, whole or not at all.
+"""The only writer of `results.duckdb`: one finished trial at a time, or figures of a report, whole or not at all.
 
 `publish` copies the current file, writes one trial's rows in one transaction, checks them, checkpoints, and puts the copy in
 the file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant complete.
@@ -7,11 +7,11 @@ the file's place in one atomic step, all under a lock where concurrent writers q
 import functools
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import duckdb
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow
 from filelock import FileLock
 
 from compute.checks import CHECKS
-from compute.schema import CONTRACT_VERSION, OWNER, SHARED, TABLES
+from compute.schema import CONTRACT_VERSION, KEPT, KEYS, OWNER, SHARED, TABLES
 
 LOCK_TIMEOUT_SECONDS = 600
 # Both far below DuckDB's own. A quarter of its blocks, as even a tiny table takes whole ones; and row groups so small that a
@@ -31,6 +31,7 @@ ROW_GROUP_ROWS = 8192
 ANOTHER_FILE = "Name another file with --results."
 Rows: TypeAlias = pandas.DataFrame | pyarrow.Table
 Tables = Mapping[str, Rows]
+Written = TypeVar("Written")
 
 
 class ResultsError(Exception):
@@ -45,6 +46,33 @@ def publish(results: Path, images: Path, tables: Tables) -> None:
     """
     [(run_id, trial_key)] = tables["run"][["run_id", "trial_key"]].itertuples(index=False)
     _check_pictures(images, tables)
+    replaced = _rewritten(results, lambda connection: _write_trial(connection, tables, run_id, trial_key))
+    for old_run_id in replaced - {run_id}:
+        shutil.rmtree(images / "runs" / old_run_id, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class AddedReferences:
+    """What became of figures that were added: how many are new, how many were there, and key, old and new value of others."""
+
+    new: int
+    already_there: int
+    replaced: tuple[tuple[tuple[str, str, str], float, float], ...]
+    without_run: tuple[tuple[str, str], ...]  # experiments and variants that no run of the file has
+
+
+def add_references(results: Path, rows: pandas.DataFrame) -> AddedReferences:
+    """Add the figures of a report to the table `reference_result`, all or none; one of the same key is replaced.
+
+    Raises ResultsError where there is no such file, it cannot be used, or a check fails.
+    """
+    if not results.exists():
+        raise ResultsError(f"{results}: there is no such file. Run an experiment first, or name another file with --results.")
+    return _rewritten(results, lambda connection: _write_references(connection, rows))
+
+
+def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Written]) -> Written:
+    """Put a copy of the file `results`, to which `write` has written, in its place; on any error it stays as it was."""
     with _writer_lock(results):
         unfinished = results.with_name(f".{results.name}.unfinished")
         _remove(unfinished)  # what a killed writer left behind
@@ -52,7 +80,7 @@ def publish(results: Path, images: Path, tables: Tables) -> None:
             if results.exists():
                 shutil.copyfile(results, unfinished)
             with _connect(unfinished, named=results) as connection:
-                replaced = _write_trial(connection, tables, run_id, trial_key)
+                written = write(connection)
             _flush(unfinished)
             os.replace(unfinished, results)
             _flush(results.parent)
@@ -62,8 +90,7 @@ def publish(results: Path, images: Path, tables: Tables) -> None:
             ) from error
         finally:
             _remove(unfinished)
-    for old_run_id in replaced - {run_id}:
-        shutil.rmtree(images / "runs" / old_run_id, ignore_errors=True)
+    return written
 
 
 def finished_trials(results: Path) -> dict[str, str]:
@@ -213,11 +240,39 @@ def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: 
     return replaced
 
 
+def _write_references(connection: duckdb.DuckDBPyConnection, rows: pandas.DataFrame) -> AddedReferences:
+    keys = ", ".join(KEYS["reference_result"])
+    connection.execute("BEGIN")
+    connection.register("given", rows)
+    pairs = connection.execute(
+        f"""SELECT old.experiment, old.variant, old.metric, old.value, given.value, old.source = given.source
+            FROM reference_result old JOIN given USING ({keys}) ORDER BY ALL"""
+    ).fetchall()
+    connection.execute(f"DELETE FROM reference_result WHERE ({keys}) IN (SELECT ({keys}) FROM given)")
+    without_run = connection.execute(
+        "SELECT DISTINCT experiment, variant FROM given ANTI JOIN run USING (experiment, variant) ORDER BY ALL"
+    ).fetchall()
+    connection.unregister("given")
+    _insert(connection, "reference_result", rows)
+    for complaint, offending in CHECKS:
+        if complaint.startswith("reference_result:") and connection.execute(offending).fetchall() != [(0,)]:
+            raise ResultsError(f"Nothing was written: {complaint}.")
+    connection.execute("COMMIT")
+    connection.execute("CHECKPOINT")
+    replaced = tuple((pair[:3], *pair[3:5]) for pair in pairs if pair[3] != pair[4] or not pair[5])
+    return AddedReferences(len(rows) - len(pairs), len(pairs) - len(replaced), replaced, tuple(without_run))
+
+
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> None:
     if table not in TABLES:
         raise ResultsError(f"'{table}' is no table of the contract; they are {', '.join(TABLES)}.")
     columns = ", ".join(rows.columns if isinstance(rows, pandas.DataFrame) else rows.column_names)
-    known = f"EXCEPT SELECT {columns} FROM {table}" if table in SHARED else ""
+    known = ""
+    if table in KEPT:
+        keys = ", ".join(KEYS[table])
+        known = f"WHERE ({keys}) NOT IN (SELECT ({keys}) FROM {table}) GROUP BY ALL"
+    elif table in SHARED:
+        known = f"EXCEPT SELECT {columns} FROM {table}"
     connection.register("new_rows", rows)
     try:
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_rows {known}")

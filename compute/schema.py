@@ -134,6 +134,47 @@ TABLES: dict[str, str] = {
         width UTINYINT NOT NULL, weights FLOAT[] NOT NULL""",
     # part: 'encoder' or 'head'; multiply_adds for one picture.
     "model_cost": "run_id VARCHAR NOT NULL, part VARCHAR NOT NULL, parameters BIGINT NOT NULL, multiply_adds BIGINT NOT NULL",
+    # What people, or a drawn world, say of a picture. ordinal counts an image's captions, position all of a data set's.
+    "image_caption": """
+        caption_id VARCHAR NOT NULL, dataset VARCHAR NOT NULL, image_id VARCHAR NOT NULL, ordinal USMALLINT NOT NULL,
+        position INTEGER NOT NULL, text VARCHAR NOT NULL""",
+    # text: what a model says of the picture, in lower case; reference: the first of image_caption. bleu: of this one caption
+    # against all references, of the n-grams' four precisions with a count of 0 taken as 0.1 (nltk's smoothing method 1).
+    # words: what text splits into. matches, totals: n-grams (1 to 4) that a reference has, and n-grams; one_matches: that the
+    # first reference has. reference_words, one_reference_words: length of the reference nearest in length, of the first one.
+    # From these counts corpus BLEU is made. tokens: as the model wrote them, the last one being the end unless the caption was
+    # cut off; token_probability: the model's own for each, before temperature and top-k. seconds: the caption's share of its
+    # batch's time, without the picture's encoding.
+    "caption": """
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, ordinal INTEGER NOT NULL, text VARCHAR NOT NULL,
+        reference VARCHAR NOT NULL, bleu DOUBLE NOT NULL, words USMALLINT NOT NULL, distinct_words USMALLINT NOT NULL,
+        matches USMALLINT[] NOT NULL, one_matches USMALLINT[] NOT NULL, totals USMALLINT[] NOT NULL,
+        reference_words USMALLINT NOT NULL, one_reference_words USMALLINT NOT NULL, tokens VARCHAR[] NOT NULL,
+        token_probability FLOAT[] NOT NULL, seconds DOUBLE NOT NULL""",
+    # Corpus BLEU of a run, 0 to 1. library: 'nltk' or 'sacrebleu'; against: 'one reference' or 'all references'; signature: how
+    # it was computed, in the library's own words where it has some.
+    "caption_score": """
+        run_id VARCHAR NOT NULL, library VARCHAR NOT NULL, against VARCHAR NOT NULL, bleu DOUBLE NOT NULL,
+        signature VARCHAR NOT NULL""",
+    # image_to_text_rank: of this caption among all captions but the image's other ones. text_to_image_rank: of the image among
+    # all images. 1 is the first; where others are just as similar (tied: how many), it is the mean of the places they share.
+    # similarity: the pair's cosine.
+    "retrieval_rank": """
+        run_id VARCHAR NOT NULL, image_id VARCHAR NOT NULL, caption_id VARCHAR NOT NULL, image_to_text_rank FLOAT NOT NULL,
+        image_to_text_tied INTEGER NOT NULL, text_to_image_rank FLOAT NOT NULL, text_to_image_tied INTEGER NOT NULL,
+        similarity FLOAT NOT NULL""",
+    # direction: 'image to text' (a query is an image, and counts with its most similar caption) or 'text to image' (a query is
+    # a caption). hits: queries found among the first 1, 5, 10 answers; one that shares places counts with the part of them that
+    # is among the first. Epoch 0: before any training.
+    "retrieval_epoch": """
+        run_id VARCHAR NOT NULL, epoch SMALLINT NOT NULL, direction VARCHAR NOT NULL, queries INTEGER NOT NULL,
+        hits_at_1 DOUBLE NOT NULL, hits_at_5 DOUBLE NOT NULL, hits_at_10 DOUBLE NOT NULL, median_rank DOUBLE NOT NULL,
+        mean_rank DOUBLE NOT NULL""",
+    # The most similar answers to a query, at most ten, the first first. query: image.ordinal or image_caption.position, by
+    # direction; answers: the other one of the two.
+    "retrieval_answer": """
+        run_id VARCHAR NOT NULL, direction VARCHAR NOT NULL, query INTEGER NOT NULL, answers INTEGER[] NOT NULL,
+        similarities FLOAT[] NOT NULL""",
     "reference_result": """
         experiment VARCHAR NOT NULL, variant VARCHAR NOT NULL, metric VARCHAR NOT NULL, value DOUBLE NOT NULL,
         source VARCHAR NOT NULL""",
@@ -173,6 +214,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "hidden_score": ("run_id", "image_id", "class_id", "occluder_class_id"),
     "token_attention": ("run_id", "image_id", "class_id"),
     "model_cost": ("run_id", "part"),
+    "image_caption": ("caption_id",),
+    "caption": ("run_id", "image_id"),
+    "caption_score": ("run_id", "library", "against"),
+    "retrieval_rank": ("run_id", "caption_id"),
+    "retrieval_epoch": ("run_id", "epoch", "direction"),
+    "retrieval_answer": ("run_id", "direction", "query"),
     "reference_result": ("experiment", "variant", "metric"),
 }
 
@@ -186,8 +233,12 @@ SHARED = (
     "synset_parent",
     "synset_leaf",
     "word_sense",
+    "image_caption",
     "reference_result",
 )
+
+# Of these, what the file holds stays where a run brings another row of the same key: people replace figures of reports.
+KEPT = ("reference_result",)
 
 # The column that names the run which a row came with, where that is not run_id.
 OWNER = {"precision_drift": "other_run_id"}

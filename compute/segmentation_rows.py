@@ -1,7 +1,6 @@
 """From label maps to rows: scores as raw counts, masks, and the data set they belong to."""
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import torch
 from torch import Tensor
 
 from compute import metrics
-from compute.data.labelled_images import LabelledImages, LabelledSource
+from compute.data.labelled_images import LabelledImages, LabelledSource, photo_tables, val_image_ids
 from compute.data.palette import mask_palette
-from compute.pictures import write_mask, write_photo
+from compute.pictures import write_mask
 
 
 class SegmentationRows:
@@ -91,49 +90,23 @@ class SegmentationRows:
 
 def image_ids(source: LabelledSource, pairs: LabelledImages) -> list[str]:
     """Key of each validation image: its data set, split and file stem."""
-    return [f"{source.dataset}/val/{stem}" for stem in pairs.val.stems]
+    return val_image_ids(source, pairs.val.stems)
 
 
 @functools.lru_cache(maxsize=2)
 def dataset_tables(source: LabelledSource, pairs: LabelledImages, images: Path) -> dict[str, pandas.DataFrame]:
     """Rows that all runs on one data set share; their photos and true masks are written below `images`, once a process."""
-    dataset, count = source.dataset, len(pairs.val.stems)
-    ids = image_ids(source, pairs)
-    photo_paths = [f"{dataset}/photo/{stem}.jpg" for stem in pairs.val.stems]
-    mask_paths = [f"{dataset}/truth/{stem}.png" for stem in pairs.val.stems]
+    dataset, stems = source.dataset, pairs.val.stems
+    photos = photo_tables(source, len(pairs.train.stems), stems, pairs.val.photos, images)
+    mask_paths = [f"{dataset}/truth/{stem}.png" for stem in stems]
     colors = mask_palette(pairs.classes)
-    for index in range(count):
-        write_photo(images, photo_paths[index], pairs.val.photos[index])
-        write_mask(images, mask_paths[index], pairs.val.labels[index], colors)
-    height, width = pairs.val.labels.shape[1:]
-    image = {
-        "image_id": ids,
-        "dataset": dataset,
-        "split": "val",
-        "ordinal": range(1, count + 1),
-        "path": photo_paths,
-        "width": width,
-        "height": height,
-        "source": source.source,
-        "license": source.license,
-        # Of the decoded pixels, so that another version of the JPEG encoder makes no other picture of it.
-        "sha256": [hashlib.sha256(photo.tobytes()).hexdigest() for photo in pairs.val.photos],
-    }
-    description = {
-        "dataset": dataset,
-        "name": source.name,
-        "labels": source.labels,
-        "fingerprint": source.fingerprint,
-        "train_images": len(pairs.train.stems),
-        "val_images": count,
-        "source": source.source,
-        "license": source.license,
-    }
+    for path, labels in zip(mask_paths, pairs.val.labels, strict=True):
+        write_mask(images, path, labels, colors)
+    masks = {"run_id": None, "epoch": None, "image_id": image_ids(source, pairs), "path": mask_paths}
     return {
-        "dataset": pandas.DataFrame([description]),
-        "image": pandas.DataFrame(image),
+        **photos,
         "segmentation_class": pandas.DataFrame(pairs.classes).assign(dataset=dataset),
-        "segmentation_mask": pandas.DataFrame({"run_id": None, "epoch": None, "image_id": ids, "path": mask_paths}),
+        "segmentation_mask": pandas.DataFrame(masks),
     }
 
 

@@ -72,7 +72,7 @@ def folder_images(directory: Path) -> ImageSource:
     """
     listed, complaints = list_folder(directory)
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(_file_digest, [directory / entry.name for entry in listed]))
+        digests = list(pool.map(file_digest, [directory / entry.name for entry in listed]))
     fingerprint = hashlib.sha256(f"images v{CACHE_VERSION}\n".encode())
     for entry, digest in zip(listed, digests, strict=True):
         fingerprint.update(f"{json.dumps([*astuple(entry), digest])}\n".encode())
@@ -110,7 +110,7 @@ def load_pictures(source: ImageSource, cache: Path) -> tuple[Picture, ...]:
     """
     if source.world is not None:
         openmoji_images.write_class_images(source.directory, *source.world)
-    checked = _checked(source, cache)
+    checked = checked_pictures(source, cache)
     complaints = list(source.complaints)
     pictures = []
     for entry, (width, height, digest, complaint) in zip(source.listed, checked, strict=True):
@@ -136,7 +136,7 @@ def picture_tables(source: ImageSource, pictures: tuple[Picture, ...], images: P
     dataset = source.dataset
     paths = [f"{dataset}/photo/{ordinal}.jpg" for ordinal in range(1, len(pictures) + 1)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        sizes = list(pool.map(functools.partial(_copy, images), pictures, paths))
+        sizes = list(pool.map(functools.partial(write_shown, images), [picture.path for picture in pictures], paths))
     columns = ("wnid", "style", "form", "source", "author", "license", "sha256")
     image = {
         "image_id": [f"{dataset}/{picture.name}" for picture in pictures],
@@ -161,7 +161,7 @@ def picture_tables(source: ImageSource, pictures: tuple[Picture, ...], images: P
     return {"dataset": pandas.DataFrame([description]), "image": pandas.DataFrame(image)}
 
 
-def _checked(source: ImageSource, cache: Path) -> list[Check]:
+def checked_pictures(source: ImageSource, cache: Path) -> list[Check]:
     """What each picture of `source` turned out to be, in their order; only what is new is decoded."""
     cached = cache / f"class_images-{source.fingerprint[:16]}.json"
     try:
@@ -192,8 +192,8 @@ def _check(path: Path, digest: str) -> Check:
         return 0, 0, digest, str(error).removeprefix(f"{path}: ")
 
 
-def _copy(images: Path, picture: Picture, path: str) -> tuple[int, int]:
-    """Write the copy of a picture, where it is not there yet, and return its width and height."""
+def write_shown(images: Path, picture: Path, path: str) -> tuple[int, int]:
+    """Write a copy of a picture, at most COPY_PX a side, where it is not there yet, and return its width and height."""
     try:
         with (images / path).open("rb") as file:
             file.seek(-2, os.SEEK_END)
@@ -202,7 +202,7 @@ def _copy(images: Path, picture: Picture, path: str) -> tuple[int, int]:
                     return image.size
     except OSError:  # not there, or damaged
         pass
-    copy = decode.read_rgb(picture.path, COPY_PX)
+    copy = decode.read_rgb(picture, COPY_PX)
     write_copy(images, path, copy)
     return copy.size
 
@@ -211,7 +211,8 @@ def _only(values: set[str]) -> str:
     return next(iter(values)) if len(values) == 1 else SEVERAL
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, or why it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Photos with label maps in memory, and what every source of them tells before anything is decoded or drawn."""
 
+import hashlib
 import os
 import zipfile
 from dataclasses import dataclass, field
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import pandas
 
 from compute.data.palette import SegmentationClass
+from compute.pictures import write_photo
 
 Captions = tuple[tuple[str, ...], ...]  # of each photo, its captions
 
@@ -96,3 +99,48 @@ def write_splits(path: Path, train: Split, val: Split, complaints: list[str]) ->
     unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npz")
     np.savez(unfinished, **arrays)  # type: ignore[arg-type]
     os.replace(unfinished, path)
+
+
+def val_image_ids(source: LabelledSource, stems: tuple[str, ...]) -> list[str]:
+    """Key of each validation image: its data set, split and file stem."""
+    return [f"{source.dataset}/val/{stem}" for stem in stems]
+
+
+def photo_tables(
+    source: LabelledSource, train_count: int, stems: tuple[str, ...], photos: np.ndarray, images: Path
+) -> dict[str, pandas.DataFrame]:
+    """Rows of `dataset` and `image` for the val photos (N, H, W, 3) uint8 of these stems, which are written below `images`."""
+    dataset = source.dataset
+    paths = [f"{dataset}/photo/{stem}.jpg" for stem in stems]
+    for path, photo in zip(paths, photos, strict=True):
+        write_photo(images, path, photo)
+    height, width = photos.shape[1:3]
+    image = {
+        "image_id": val_image_ids(source, stems),
+        "dataset": dataset,
+        "split": "val",
+        "ordinal": range(1, len(stems) + 1),
+        "path": paths,
+        "width": width,
+        "height": height,
+        "source": source.source,
+        "license": source.license,
+        # Of the decoded pixels, so that another version of the JPEG encoder makes no other picture of it.
+        "sha256": [hashlib.sha256(photo.tobytes()).hexdigest() for photo in photos],
+    }
+    return {"dataset": dataset_table(source, train_count, len(stems)), "image": pandas.DataFrame(image)}
+
+
+def dataset_table(source: LabelledSource, train_count: int, val_count: int) -> pandas.DataFrame:
+    """The one row of `dataset`."""
+    description = {
+        "dataset": source.dataset,
+        "name": source.name,
+        "labels": source.labels,
+        "fingerprint": source.fingerprint,
+        "train_images": train_count,
+        "val_images": val_count,
+        "source": source.source,
+        "license": source.license,
+    }
+    return pandas.DataFrame([description])

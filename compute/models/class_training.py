@@ -257,12 +257,12 @@ def _augmented(pictures: Tensor, preprocessing: Preprocessing, step: int, seed: 
 
 
 def one_cycle(
-    model: nn.Module, learning_rate: float, steps: int
+    model: nn.Module, learning_rate: float, steps: int, weight_decay: float = 0.05
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW in one cycle, without weight decay on biases, norms and the temperature, as in the CLIP paper."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
 
