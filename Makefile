@@ -42,3 +42,4 @@ bench: $(READY) ## Measure every figure of speed in the README
 	$(BIN)/python -m benchmarks.imagenet_pages
 	$(BIN)/python -m benchmarks.prediction_pass
 	$(BIN)/python -m benchmarks.zero_shot_weights
+	$(BIN)/python -m benchmarks.retrieval_pass

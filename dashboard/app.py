@@ -19,7 +19,9 @@ if str(ROOT) not in sys.path:
 
 from dashboard import layout  # noqa: E402
 from dashboard.app_pages import (  # noqa: E402
+    caption_sampling,
     fp32_vs_fp16,
+    image_text_retrieval,
     imagenet_rn50_vs_clip,
     overview,
     rn50_architectures,
@@ -35,6 +37,7 @@ SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
     "Segmentation": [unet_skip_connections, segmentation_metric, segmentation_decoder_heads],
     "ImageNet and CLIP": [rn50_architectures, imagenet_rn50_vs_clip, wordnet_synsets, fp32_vs_fp16],
+    "Captions and retrieval": [caption_sampling, image_text_retrieval],
     "Results": [runs],
 }
 

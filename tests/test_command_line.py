@@ -214,7 +214,9 @@ def test_the_list_tells_what_is_done(workplace: Workplace) -> None:
     assert "wordnet_synsets: 0 of 1 done" in before.output
     assert "imagenet_rn50_vs_clip: 0 of 4 done" in before.output
     assert "fp32_vs_fp16: 0 of 5 done" in before.output
-    assert before.output.count("not yet") == 6 + 4 + 2 + 1 + 4 + 5
+    assert "caption_sampling: 0 of 31 done" in before.output
+    assert "image_text_retrieval: 0 of 19 done" in before.output
+    assert before.output.count("not yet") == 6 + 4 + 2 + 1 + 4 + 5 + 31 + 19
     assert "pkg_resources" not in before.output
     assert not workplace.results.parent.exists()
     workplace.call("run", "segmentation_metric")
@@ -440,7 +442,7 @@ def test_the_doctor_finds_all_well_and_changes_nothing(workplace: Workplace) -> 
     result = workplace.call("doctor")
     assert result.exit_code == 0, result.output
     looked_at = ["Python", "Device", "Memory", "Disk", "Folder for images", "Results"]
-    looked_at += ["Street pairs", "Labelled images", "Class images", "WordNet"]
+    looked_at += ["Street pairs", "Labelled images", "Class images", "Captioned images", "WordNet"]
     assert findings(result) == dict.fromkeys(looked_at, "ok")
     assert "tiny streets: 6 for training, 3 for validation" in result.output
     assert sorted(workplace.folder.rglob("*")) == before
@@ -465,7 +467,8 @@ def test_the_doctor_asks_for_pairs_and_a_gpu_in_the_full_profile(workplace: Work
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = CliRunner().invoke(command_line.app, ["doctor", "--profile", "full", "--results", str(workplace.results)])
     lacking = [what for what, state in findings(result).items() if state == "lacks"]
-    assert (result.exit_code, lacking[0], lacking[1:]) == (1, "Device", ["Street pairs", "Labelled images", "Class images"])
+    assert (result.exit_code, lacking[0]) == (1, "Device")
+    assert lacking[1:] == ["Street pairs", "Labelled images", "Class images", "Captioned images"]
     assert "download 'Cityscapes Image Pairs' from Kaggle" in result.output
 
 
@@ -473,3 +476,57 @@ def test_the_doctor_sees_that_a_file_is_in_the_way_of_the_results(workplace: Wor
     (workplace.folder / "out").write_text("in the way")
     result = workplace.call("doctor")
     assert findings(result)["Results"] == "lacks"
+
+
+def test_the_doctor_takes_the_options_on_captions(workplace: Workplace) -> None:
+    photos, captions = workplace.folder / "photos", workplace.folder / "captions.csv"
+    photos.mkdir()
+    for name in ("n01440764_1.png", "n01440764_2.png"):
+        Image.new("RGB", (16, 16)).save(photos / name)
+    captions.write_text("file,caption,split\nn01440764_1.png,a fish,train\nn01440764_2.png,a tench,val\n")
+    options = ["--image-folder", photos, "--captions", captions, "--blip-weights", workplace.folder]
+    result = workplace.call("doctor", *options)
+    assert findings(result)["Captioned images"] == "ok"
+    assert "photos captions: 2 captions, 1 pictures for training, 1 for validation" in result.output
+    assert findings(result)["BLIP's weights for captions"] == "lacks"
+    assert f"hf download Salesforce/blip-itm-base-coco --local-dir {workplace.folder}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--captions", "{folder}/none.csv"],
+            "{folder}/none.csv: captions which pictures? Name their folder, too, with --image-",
+        ),
+        (["--captions", "{folder}/none.csv", "--voc", "{folder}"], "{folder}: holds no photos of VOC 2012; expected is"),
+        (
+            ["--captions", "{folder}/none.csv", "--image-folder", "{pairs}/val"],
+            "{folder}/none.csv: cannot be read (No such file",
+        ),
+        (["--blip-weights", "{folder}/none"], "{folder}/none: has no model.safetensors."),
+    ],
+)
+def test_options_on_captions_that_cannot_be_used_are_refused(workplace: Workplace, arguments: list[str], message: str) -> None:
+    places = {"folder": workplace.folder, "pairs": workplace.pairs}
+    given = [argument.format(**places) for argument in arguments]
+    for experiment in ("caption_sampling", "image_text_retrieval"):
+        result = workplace.call("run", experiment, *given)
+        assert result.exit_code == 1
+        assert message.format(**places) in result.output
+    assert not workplace.results.parent.exists()
+
+
+def test_other_epochs_are_not_asked_of_a_retrieval_that_is_only_evaluated(workplace: Workplace) -> None:
+    choices = plan.Choices(cache=workplace.folder / "cache", epochs=2)
+    epochs = {trial.variant: trial.settings.epochs for trial in plan.trials(["image_text_retrieval"], choices)}
+    assert epochs.pop("evaluation") == 0
+    assert set(epochs.values()) == {2}
+
+
+def test_the_full_profile_asks_for_captions_where_only_they_are_wanted(tmp_path: Path) -> None:
+    arguments = ["run", "caption_sampling", "--profile", "full", "--results", str(tmp_path / "none.duckdb")]
+    result = CliRunner().invoke(command_line.app, arguments)
+    assert_one_line(
+        result, "The full profile needs captioned pictures: have VOC 2012 or any folder of pictures and a captions.csv"
+    )

@@ -1,4 +1,4 @@
-"""What the doctor says of class images, WordNet and published weights."""
+"""What the doctor says of class images, captions, WordNet and published weights."""
 
 import hashlib
 import subprocess
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image
 
 from compute import plan
 from compute.data import wordnet
 from compute.doctor import Finding, examine
-from compute.models import official_weights
+from compute.models import blip_folders, official_weights
 
 RESNET, CLIP = "RN50's weights", "CLIP's weights"
 
@@ -82,6 +83,78 @@ def test_a_folder_of_pictures_is_counted_or_refused(folder: Path) -> None:
         Image.new("RGB", (9, 9)).save(photos / name)
     finding = found(folder, image_folder=photos)["Class images"]
     assert (finding.good, finding.found) == (True, "photos: 3 pictures of 2 classes")
+
+
+CAPTIONED, CAPTIONER, RETRIEVER = "Captioned images", "BLIP's weights for captions", "BLIP's weights for retrieval"
+
+
+def test_captions_are_drawn_counted_or_asked_for(folder: Path) -> None:
+    drawn = found(folder)
+    assert (drawn[CAPTIONED].good, drawn[CAPTIONED].found) == (True, "OpenMoji scenes, drawn when first needed")
+    assert drawn[CAPTIONED].what.endswith(", for caption_sampling and image_text_retrieval")
+    asked = found(folder, profile="full")[CAPTIONED]
+    assert (asked.good, asked.found) == (False, "The full profile needs captioned pictures")
+    assert "python -m compute run caption_sampling image_text_retrieval --profile full --captions" in asked.remedy
+    photos, file = folder / "photos", folder / "captions.csv"
+    photos.mkdir()
+    for name in ("n01440764_1.png", "n01440764_2.png", "n01484850_1.png"):
+        Image.new("RGB", (9, 9)).save(photos / name)
+    rows = ["n01440764_1.png,a fish,train", "n01440764_1.png,a tench,train", "n01484850_1.png,a shark,val", "none.png,a,val"]
+    file.write_text("\n".join(["file,caption,split", *rows]))
+    finding = found(folder, profile="full", captions=file, image_folder=photos)[CAPTIONED]
+    assert (finding.good, finding.found) == (
+        True,
+        "photos captions: 3 captions, 1 pictures for training, 1 for validation",
+    )
+    # Both folders are given, and VOC's holds none of the pictures.
+    (folder / "VOC2012" / "JPEGImages").mkdir(parents=True)
+    assert found(folder, captions=file, image_folder=photos, voc=folder)[CAPTIONED].good is True
+    alone = found(folder, captions=file)[CAPTIONED]
+    assert (alone.good, alone.found) == (
+        False,
+        f"{file}: captions which pictures? Name their folder, too, with --image-folder DIR or --voc DIR.",
+    )
+    missing = found(folder, captions=folder / "none.csv", image_folder=photos)[CAPTIONED]
+    assert (missing.good, missing.found) == (False, f"{folder / 'none.csv'}: cannot be read (No such file or directory)")
+
+
+def test_blips_weights_are_looked_for_where_they_are_said_to_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    assert {CAPTIONER, RETRIEVER}.isdisjoint(found(folder))
+    absent = found(folder, profile="full")
+    assert absent[CAPTIONER].good is absent[RETRIEVER].good is True
+    assert absent[RETRIEVER].found == f"will be downloaded to {folder / 'hub/models--Salesforce--blip-itm-base-coco'}"
+    weights = folder / "weights"
+    (weights / blip_folders.CAPTIONER).mkdir(parents=True)
+    lacking = found(folder, blip_weights=weights)
+    assert RETRIEVER not in lacking  # it is trained, as without the option
+    assert (lacking[CAPTIONER].good, lacking[CAPTIONER].found) == (False, f"{weights / blip_folders.CAPTIONER} has no weights")
+    assert lacking[CAPTIONER].remedy == (
+        f"hf download Salesforce/blip-image-captioning-base --local-dir {weights / blip_folders.CAPTIONER}"
+    )
+    (weights / blip_folders.CAPTIONER / "config.json").write_text('{"architectures": ["BlipForConditionalGeneration"]}')
+    (weights / blip_folders.CAPTIONER / "model.safetensors").write_bytes(b"")
+    assert found(folder, blip_weights=weights)[CAPTIONER].good is True
+    itself = found(folder, blip_weights=weights / blip_folders.CAPTIONER)
+    assert (itself[CAPTIONER].good, RETRIEVER in itself) == (True, False)
+    elsewhere = found(folder, profile="full", blip_weights=weights)
+    assert elsewhere[RETRIEVER].found == f"will be downloaded to {folder / 'hub/models--Salesforce--blip-itm-base-coco'}"
+    none = found(folder, blip_weights=folder / "none")
+    assert (none[CAPTIONER].good, none[RETRIEVER].good) == (False, False)
+
+
+def test_blips_weights_in_the_hubs_cache_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    repository = folder / "hub" / "models--Salesforce--blip-itm-base-coco"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    (snapshot / "config.json").write_text("{}")
+    assert found(folder, profile="full")[RETRIEVER].found == f"will be downloaded to {snapshot}"
+    (snapshot / "model.safetensors").write_bytes(b"")
+    finding = found(folder, profile="full")[RETRIEVER]
+    assert (finding.good, finding.found) == (True, str(snapshot))
 
 
 def test_a_file_of_wordnet_that_is_not_whole_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,7 @@ def test_shared_rows_of_a_second_data_set_stand_beside_the_first(tiny_results: F
         "image": 4,
         "segmentation_class": 6,
         "segmentation_mask": 8,
-        **dict.fromkeys(("synset", "synset_parent", "synset_leaf", "word_sense", "reference_result"), 0),
+        **dict.fromkeys(("synset", "synset_parent", "synset_leaf", "word_sense", "image_caption", "reference_result"), 0),
     }
 
 

@@ -12,6 +12,7 @@ from result_files import (
     repeat_row,
     set_value,
 )
+from test_results_captions import TAMPERED_CAPTIONS
 from test_results_classes import TAMPERED_CLASSES
 from test_results_drift import TAMPERED_DRIFT
 from test_results_heads import TAMPERED_HEADS
@@ -109,6 +110,7 @@ def test_every_check_is_tripped_by_one_of_the_tamperings() -> None:
         complaint
         for *_, complaint in (
             *TAMPERED,
+            *TAMPERED_CAPTIONS,
             *TAMPERED_CLASSES,
             *TAMPERED_DRIFT,
             *TAMPERED_HEADS,

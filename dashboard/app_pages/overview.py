@@ -7,7 +7,9 @@ import streamlit
 
 from dashboard import layout
 from dashboard.app_pages import (
+    caption_sampling,
     fp32_vs_fp16,
+    image_text_retrieval,
     imagenet_rn50_vs_clip,
     rn50_architectures,
     segmentation_decoder_heads,
@@ -28,6 +30,8 @@ EXPERIMENTS = (
     imagenet_rn50_vs_clip,
     wordnet_synsets,
     fp32_vs_fp16,
+    caption_sampling,
+    image_text_retrieval,
 )
 
 COLUMNS = 2

@@ -46,7 +46,7 @@ def test_every_page_opens_without_an_error(published_dashboard, open_page):
     page = settled(open_page(published_dashboard))
     links = page.get_by_test_id("stSidebarNavLink")
     addresses = links.evaluate_all("(links) => links.map((link) => link.href)")
-    assert len(addresses) == 9
+    assert len(addresses) == 11
     for address in addresses:
         page = settled(open_page(address))
         expect(page.get_by_text("cannot be shown")).to_have_count(0)

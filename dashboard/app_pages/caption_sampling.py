@@ -1,0 +1,147 @@
+"""What do temperature and top-k do to captions?"""
+
+import math
+
+import pandas
+import streamlit
+
+from dashboard import intervals, layout, queries
+from dashboard import queries_captions as rows
+from dashboard.components import gallery
+from dashboard.connection import Results
+from dashboard.layout import Finding, Pages
+from dashboard.views import caption_pictures
+from dashboard.views.caption_diversity import diversity, diversity_table
+from dashboard.views.caption_grid import grid
+from dashboard.views.caption_runs import Setup, choices, setup_of
+from dashboard.views.caption_scores import AGAINST, ALL, Change, Scores, basis, scores_of, sentence
+from dashboard.views.caption_tokens import word_by_word
+
+EXPERIMENT = rows.EXPERIMENT
+TITLE = "Caption sampling"
+QUESTION = "What do temperature and top-k do to captions?"
+VIEWS = ("grid", "captions", "word by word", "diversity")
+
+
+def page(results: Results, pages: Pages) -> None:
+    """Draw the whole page."""
+    layout.heading(
+        QUESTION,
+        "One captioning model, the same pictures, and several ways of choosing the next word: always the likeliest one, or one "
+        "drawn from the k likeliest, at temperatures from almost none to 1.",
+    )
+    found = choices(results)
+    if found.empty:
+        layout.not_run_yet(EXPERIMENT)
+        return
+    setup, against = _controls(results, found)
+    scores = scores_of(results, setup, against)
+    _answer(results, setup, scores)
+    gridded, captioned, worded, different = streamlit.tabs(VIEWS, key="view", bind="query-params")
+    if gridded.open:
+        with gridded:
+            grid(results, setup, scores)
+    if captioned.open:
+        with captioned:
+            caption_pictures.pictures(results, setup, against)
+    else:
+        caption_pictures.show_opened(results, setup, against)
+    if worded.open:
+        with worded:
+            word_by_word(results, setup, against)
+    if different.open:
+        with different:
+            diversity(results, setup, scores)
+    _conclusion(setup)
+    layout.provenance(queries.runs(results), setup.run_ids, pages)
+
+
+def findings(results: Results) -> list[Finding]:
+    """What was found on each data set and profile, the latest first."""
+    found = choices(results)
+    answers = []
+    for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
+        setup = setup_of(results, choice)
+        scores = scores_of(results, setup, ALL)
+        answers.append(Finding(sentence(setup, scores), label, basis(setup, scores), _most_different(results, setup)))
+    return answers
+
+
+def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
+    with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        choice = layout.choose_data(found)
+        against = streamlit.segmented_control(
+            "Compared with", list(AGAINST), default=ALL, required=True, key="against", bind="query-params"
+        )
+    return setup_of(results, choice), against
+
+
+def _answer(results: Results, setup: Setup, scores: Scores) -> None:
+    streamlit.markdown(f"#### {sentence(setup, scores)}")
+    figures = _figures(results, setup, scores)
+    for column, told in zip(streamlit.columns(len(figures)), figures, strict=True):
+        with column:
+            layout.figure(*told)
+    streamlit.caption(basis(setup, scores))
+
+
+def _figures(results: Results, setup: Setup, scores: Scores) -> list[tuple[str, str, str]]:
+    """Label, value and interval of the largest figures: the first setting's BLEU, what heat changes, how captions differ."""
+    first = scores.estimates[0]
+    name = layout.plain(setup.settings[0].name, 40)
+    figures = [(f"BLEU, {name}", layout.number(first.value), intervals.interval_text(first))]
+    for change in scores.to_hottest[:2]:
+        label = f"{_start(change)} to t = {change.end.temperature:g}, k = {change.end.top_k}".replace(" = ", "\u00a0=\u00a0")
+        value = "–" if math.isnan(change.estimate.value) else f"{change.estimate.value:+.3f}".replace("-", "−")
+        figures.append((label, value, intervals.interval_text(change.estimate, signed=True).replace("-", "−")))
+    table = diversity_table(results, setup, scores)
+    sampled = table[table.temperature.notna() & table.different.notna()]
+    if len(setup.seeds) > 1 and len(sampled):
+        hottest = sampled.sort_values(["temperature", "different"], kind="stable").iloc[-1]
+        interval = "" if math.isnan(hottest.low) else f"[{hottest.low:.2f}, {hottest.high:.2f}] · "
+        label = f"Different captions, of {len(setup.seeds)} seeds"
+        figures.append((label, f"{hottest.different:.2f}", f"{interval}{hottest['name']}"))
+    return figures
+
+
+def _start(change: Change) -> str:
+    return "Greedy" if change.start.is_greedy else f"t = {change.start.temperature:g}"
+
+
+def _most_different(results: Results, setup: Setup) -> list[gallery.Row]:
+    """The pictures whose captions heat changes most."""
+    if len(setup.settings) < 2:
+        return []
+    b = setup.setting(caption_pictures.default_b(setup, setup.names[1:]))
+    return caption_pictures.most_different(results, setup, ALL, setup.settings[0], b)
+
+
+def _conclusion(setup: Setup) -> None:
+    streamlit.subheader("What to conclude, and what not")
+    streamlit.markdown(
+        """
+- **BLEU counts words, not meaning.** “Couch” for a reference’s “sofa” scores nothing, a wrong colour in a well-worn phrase
+  loses little. A lower BLEU says that captions are less like these references, not that they are worse.
+- **Few references make it harsh.** A good caption that nobody happened to write matches little. More references for a picture
+  can only raise the precisions: compare figures against one reference only with figures against one reference.
+- **A corpus is not the mean of its captions.** Corpus BLEU adds up the n-grams of all captions before it takes shares; the mean
+  of the captions’ own BLEU needs smoothing where a short caption has no match of four words, and the choice of it moves the
+  figure. The tables show both; do not mix them.
+- **Two libraries, two ways.** nltk gets texts that Contrast has split into words; sacrebleu splits them itself, and each treats
+  short captions and missing matches in its own way. Their signatures stand below the tables; never set one library’s figure
+  beside the other’s.
+- **The interval is over pictures.** Seeds are averaged, not drawn, so it does not hold the luck of sampling; the lowest and the
+  highest seed stand in the first table. With k and temperature there are ten differences, each with its own 95 % interval:
+  expect one in twenty to be “shown” where there is nothing.
+- **Temperature and k meet.** At temperature 0.1 a word half as likely as another is drawn a thousand times as rarely, so that k
+  has next to nothing to cut off there. At 1 it keeps out the unlikely tail, and the more of it, the smaller k is.
+- **Diversity has its price in BLEU**, for of several different captions not all can be nearest to the references. Which is
+  wanted, one safe caption or many different ones, is no question that BLEU answers.
+"""
+    )
+    if setup.profile == "mini":
+        streamlit.markdown(
+            "- **The miniature speaks a small grammar.** Its references come from a few patterns and words, which a small "
+            "model can learn nearly whole. How high BLEU is, and how fast it changes, is this grammar’s own: expect neither of "
+            "people’s captions."
+        )
