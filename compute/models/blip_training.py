@@ -2,8 +2,8 @@
 
 BLIP's vision starts from a network that was trained on labels; so the first layers of this one learn the scenes' label maps and
 colors. Then, with these fixed, vision, the decoder that writes captions and the encoder that compares them learn together, from
-BLIP's language modelling and contrastive losses. The networks are transformers' own but for the first layers: convolutions make
-the patches, which small networks learn far sooner than from one projection (Xiao et al. 2021).
+BLIP's language modelling and contrastive losses. The networks are transformers' own but for the first layers (`blip_patches`):
+convolutions make the patches, which small networks learn far sooner than from one projection (Xiao et al. 2021).
 """
 
 import os
@@ -21,6 +21,7 @@ from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageT
 
 from compute.data.openmoji_scenes import SCENES_VERSION
 from compute.models.blip import Captioner, Retriever, pixels, small_tokenizer
+from compute.models.blip_patches import ConvolutionalPatches
 from compute.models.blip_scenes import LABEL_COUNT, PATCH_PX, UNCLEAR, Scenes, draw_scenes
 from compute.models.class_training import Progress, digest_of, one_cycle, take_step, weights_path
 
@@ -58,7 +59,7 @@ class BlipTraining:
 TRAININGS = {
     "mini": BlipTraining(
         scenes=2000, image_size_px=128, stem=(16, 40, 96, 128), vision_layers=1, decoder_layers=2, encoder_layers=1,
-        features=64, stem_steps=600, stem_batch_size=32, stem_learning_rate=8e-3, steps=400, batch_size=32, learning_rate=3e-3,
+        features=64, stem_steps=600, stem_batch_size=32, stem_learning_rate=8e-3, steps=460, batch_size=32, learning_rate=2e-3,
     ),
     "gpu": BlipTraining(
         scenes=12_000, image_size_px=256, stem=(48, 96, 192, 256), vision_layers=4, decoder_layers=4, encoder_layers=4,
@@ -102,15 +103,6 @@ def mirrored(caption: str) -> str:
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[PAD_ID] * (longest - len(row))] for row in rows])
-
-
-class ConvolutionalPatches(nn.Sequential):
-    """Convolutions in place of BLIP's projection of patches: (B, 3, S, S) -> (B, D, S / 16, S / 16)."""
-
-    @property
-    def weight(self) -> Tensor:
-        """What BLIP reads off which precision its pictures must have."""
-        return self[0].weight  # type: ignore[return-value]
 
 
 def trained_captioner(training: BlipTraining, seed: int, device: torch.device, cache: Path, report: Progress) -> Captioner:
@@ -188,30 +180,18 @@ def make_models(training: BlipTraining, vocabulary_size: int) -> nn.ModuleDict:
     )
     captioner, retriever = BlipForConditionalGeneration(writing), BlipForImageTextRetrieval(comparing)
     embeddings: Any = captioner.vision_model.embeddings
-    embeddings.patch_embedding = _patches(training.stem)
+    embeddings.patch_embedding = ConvolutionalPatches(training.stem)
     for values in (embeddings.position_embedding, embeddings.class_embedding):
         nn.init.normal_(values, std=0.02)
     retriever.vision_model = captioner.vision_model
     return nn.ModuleDict({"captioner": captioner, "retriever": retriever})
 
 
-def _patches(stem: Sequence[int]) -> ConvolutionalPatches:
-    layers: list[nn.Module] = []
-    channels = 3
-    for number, width in enumerate(stem):
-        for stride in (2,) if number < 2 else (2, 1):  # the coarser half of the stages has a second convolution each
-            layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            channels = width
-    return ConvolutionalPatches(*layers)
-
-
 def _train_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes, seed: int, report: Progress) -> None:
-    """Teach the convolutions each patch's label and color, through a head that is thrown away."""
-    stem = _patches_of(models)
-    device = stem.weight.device
-    head = nn.Conv2d(training.stem[-1], 1 + LABEL_COUNT + 3, 3, padding=1).to(device)
-    learning = nn.ModuleList([stem, head]).to(memory_format=torch.channels_last).train()
-    optimizer, schedule = one_cycle(learning, training.stem_learning_rate, training.stem_steps, STEM_WEIGHT_DECAY)
+    """Teach the convolutions each patch's label and color."""
+    patches = _patches_of(models).to(memory_format=torch.channels_last).train()
+    device = patches.weight.device
+    optimizer, schedule = one_cycle(patches, training.stem_learning_rate, training.stem_steps, STEM_WEIGHT_DECAY)
     weights = torch.ones(1 + LABEL_COUNT, device=device)
     weights[0] = 0.5  # most patches are background
     batches = _batches(len(scenes.photos), training.stem_batch_size, seed)
@@ -219,10 +199,11 @@ def _train_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes
         places, mirrored = next(batches)
         turned = [-1] if mirrored[0] else []  # a batch as a whole
         photos = pixels(scenes.photos[places], training.image_size_px).to(device)
-        output = head(stem(photos.flip(turned).contiguous(memory_format=torch.channels_last)))
+        photos = photos.flip(turned).contiguous(memory_format=torch.channels_last)
         labels, colors = scenes.labels[places].to(device).flip(turned), scenes.colors[places].to(device).flip(turned)
-        known = functional.cross_entropy(output[:, :-3], labels.long(), weights, ignore_index=UNCLEAR)
-        loss = known + COLOR_WEIGHT * functional.mse_loss(output[:, -3:], colors)
+        _, found, found_colors = patches.seen(photos)
+        known = functional.cross_entropy(found, labels.long(), weights, ignore_index=UNCLEAR)
+        loss = known + COLOR_WEIGHT * functional.mse_loss(found_colors, colors)
         take_step(optimizer, schedule, loss)
         report(step, training.stem_steps, f"vision learns, loss {loss.item():.2f}")
 
@@ -233,7 +214,8 @@ def _train_together(models: nn.ModuleDict, training: BlipTraining, lessons: Less
     log_scale = nn.Parameter(torch.tensor(1 / TEMPERATURE, device=patches.device).log())
     learning = nn.ModuleDict(dict(models.items())).train()
     learning.register_parameter("log_scale", log_scale)
-    _patches_of(models).eval().requires_grad_(requires_grad=False)
+    for fixed in (_patches_of(models).layers, _patches_of(models).known):
+        fixed.eval().requires_grad_(requires_grad=False)
     optimizer, schedule = one_cycle(learning, training.learning_rate, training.steps)
     dice = np.random.default_rng(seed)
     batches = _batches(len(lessons.scenes.photos), training.batch_size, seed)
@@ -253,22 +235,23 @@ def _patches_of(models: nn.ModuleDict) -> ConvolutionalPatches:
 
 @torch.no_grad()
 def _cached_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes) -> Tensor:
-    """What the convolutions give for all photos, as they are and mirrored: (2, N, D, g, g) float16 on their device."""
+    """What the convolutions give for all photos, as they are and mirrored: (2, N, D + 24, g, g) float16 on their device."""
     stem = _patches_of(models).eval()
     device = stem.weight.device
     kept = []
     for turned in ([], [-1]):
         parts = [pixels(photos, training.image_size_px).to(device).flip(turned) for photos in scenes.photos.split(64)]
-        kept.append(torch.cat([stem(part).half() for part in parts]))
+        kept.append(torch.cat([stem.unprojected(part).half() for part in parts]))
     return torch.stack(kept)
 
 
 def _seen(models: nn.ModuleDict, patches: Tensor) -> Tensor:
-    """BLIP's vision from its patches on: (B, D, g, g) -> (B, 1 + g * g, D)."""
+    """BLIP's vision from what the convolutions give on: (B, D + 24, g, g) -> (B, 1 + g * g, D)."""
     captioner: Any = models["captioner"]
     vision = captioner.vision_model
     first = vision.embeddings.class_embedding.expand(len(patches), -1, -1)
-    tokens = torch.cat([first, patches.flatten(2).mT], dim=1) + vision.embeddings.position_embedding
+    projected = vision.embeddings.patch_embedding.project(patches)
+    tokens = torch.cat([first, projected.flatten(2).mT], dim=1) + vision.embeddings.position_embedding
     return vision.post_layernorm(vision.encoder(inputs_embeds=tokens).last_hidden_state)
 
 
