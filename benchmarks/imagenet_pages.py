@@ -102,7 +102,8 @@ class Draw:
         return {wnid: number % 12 for number, wnid in enumerate(self.classes())}, [index % 12 for index in range(1000)]
 
 
-OTHER_PAGES = ("queries_heads",)  # modules of pages that these results hold nothing for
+# Modules of pages that these results hold nothing for.
+OTHER_PAGES = ("queries_captions", "queries_heads", "queries_retrieval")
 # Functions that ask two of the queries below, one after the other.
 COMPOSED = (
     "queries_predictions.outcome_counts",

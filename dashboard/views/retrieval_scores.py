@@ -204,6 +204,8 @@ def random_words(pairs: Sequence[tuple[Score, Score]]) -> str:
     count = SMALLEST_WORDS[len(random)] if len(random) < len(SMALLEST_WORDS) else f"{len(random)}"
     if not reached:
         return f"**None** of the {count} random starts reaches them: the best, {name}, comes to {figures}."
+    if len(reached) == len(random):
+        return f"**None** of the {count} random starts is shown to be behind them: the best, {name}, comes to {figures}."
     return (
         f"{len(reached)} of the {count} random starts "
         f"{'is' if len(reached) == 1 else 'are'} not shown to be behind them; the best, {name}, comes to {figures}."
