@@ -23,7 +23,7 @@ from transformers.utils import logging
 
 from compute.data.errors import DataError
 from compute.models.blip_folders import CAPTIONER, CONFIG, PUBLISHER, RETRIEVER, WEIGHTS
-from compute.models.official_weights import UNUSABLE, file_digest
+from compute.models.official_weights import UNUSABLE, file_digest, first_line
 from compute.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 SAFETENSORS, PICKLED = WEIGHTS
@@ -172,7 +172,7 @@ def _fetched(name: str, how: str) -> Path:
             continue
         if all((folder / file).is_file() for file in (CONFIG, _weights_name(folder))):
             return folder
-    raise DataError(f"{PUBLISHER}/{name}: is not in the hub's cache, and cannot be downloaded ({_first_line(problem)}). {how}")
+    raise DataError(f"{PUBLISHER}/{name}: is not in the hub's cache, and cannot be downloaded ({first_line(problem)}). {how}")
 
 
 def _weights_name(folder: Path) -> str:
@@ -203,7 +203,7 @@ def _model(kind: Any, weights: Path, how: str) -> Any:
                 output_loading_info=True,
             )
     except (*UNUSABLE, OSError, SafetensorError, StrictDataclassError) as error:
-        raise DataError(f"{weights}: cannot be loaded as BLIP's weights ({_first_line(error)}). {how}") from error
+        raise DataError(f"{weights}: cannot be loaded as BLIP's weights ({first_line(error)}). {how}") from error
     if missing := sorted(info["missing_keys"]):
         raise DataError(f"{weights}: is no {kind.__name__}, for it lacks {missing[0]} and {len(missing) - 1} more. {how}")
     return model.eval().requires_grad_(requires_grad=False)
@@ -213,7 +213,7 @@ def _config_of(folder: Path, how: str) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder / CONFIG}: is missing or damaged ({_first_line(error)}). {how}") from error
+        raise DataError(f"{folder / CONFIG}: is missing or damaged ({first_line(error)}). {how}") from error
     return config if isinstance(config, dict) else {}
 
 
@@ -229,7 +229,7 @@ def _tokenizer(folder: Path, text_config: Any, how: str) -> PreTrainedTokenizerF
             tokenizer.add_special_tokens({"bos_token": "[DEC]"})
             tokenizer.add_special_tokens({"additional_special_tokens": ["[ENC]"]})
     except Exception as error:  # the tokenizers library raises nothing narrower
-        raise DataError(f"{folder / there[0]}: is damaged ({_first_line(error)}). {how}") from error
+        raise DataError(f"{folder / there[0]}: is damaged ({first_line(error)}). {how}") from error
     known = (tokenizer.pad_token_id, tokenizer.sep_token_id) == (text_config.pad_token_id, text_config.sep_token_id)
     if not known or len(tokenizer) > text_config.vocab_size:
         raise DataError(f"{folder / there[0]}: is the tokenizer of another network than {CONFIG} describes. {how}")
@@ -248,8 +248,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: Exception | None) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from compute.models.blip_scenes import LABEL_COUNT
 
+KNOWN = 1 + LABEL_COUNT + 3  # channels: a label's probabilities or logits, and a color
 KNOWN_SCALE = 2.0  # of what is known beside the features, at the start: words for things are then learnt within few steps
 
 
@@ -22,8 +23,8 @@ class ConvolutionalPatches(nn.Module):
                 layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
         self.layers = nn.Sequential(*layers)
-        self.known = nn.Conv2d(channels, 1 + LABEL_COUNT + 3, 3, padding=1)
-        self.project = nn.Conv2d(channels + 1 + LABEL_COUNT + 3, channels, 1, bias=False)
+        self.known = nn.Conv2d(channels, KNOWN, 3, padding=1)
+        self.project = nn.Conv2d(channels + KNOWN, channels, 1, bias=False)
         with torch.no_grad():  # features as they are, and beside them what is known
             nn.init.normal_(self.project.weight, std=KNOWN_SCALE)
             self.project.weight[:, :channels, 0, 0] = torch.eye(channels)

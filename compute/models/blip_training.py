@@ -23,7 +23,7 @@ from compute.data.openmoji_scenes import SCENES_VERSION
 from compute.models.blip import Captioner, Retriever, pixels, small_tokenizer
 from compute.models.blip_patches import ConvolutionalPatches
 from compute.models.blip_scenes import LABEL_COUNT, PATCH_PX, UNCLEAR, Scenes, draw_scenes
-from compute.models.class_training import Progress, digest_of, one_cycle, take_step, weights_path
+from compute.models.class_training import Progress, digest_of, one_cycle, symmetric_cross_entropy, take_step, weights_path
 
 BLIP_VERSION = 1  # counts up when the same settings give other weights
 HEAD_WIDTH = 32
@@ -235,7 +235,7 @@ def _patches_of(models: nn.ModuleDict) -> ConvolutionalPatches:
 
 @torch.no_grad()
 def _cached_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes) -> Tensor:
-    """What the convolutions give for all photos, as they are and mirrored: (2, N, D + 24, g, g) float16 on their device."""
+    """What the convolutions give for all photos, as they are and mirrored: (2, N, D + KNOWN, g, g) float16 on their device."""
     stem = _patches_of(models).eval()
     device = stem.weight.device
     kept = []
@@ -246,7 +246,7 @@ def _cached_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scene
 
 
 def _seen(models: nn.ModuleDict, patches: Tensor) -> Tensor:
-    """BLIP's vision from what the convolutions give on: (B, D + 24, g, g) -> (B, 1 + g * g, D)."""
+    """BLIP's vision from what the convolutions give on: (B, D + KNOWN, g, g) -> (B, 1 + g * g, D)."""
     captioner: Any = models["captioner"]
     vision = captioner.vision_model
     first = vision.embeddings.class_embedding.expand(len(patches), -1, -1)
@@ -270,9 +270,7 @@ def _comparing_loss(retriever: Any, class_tokens: Tensor, tokens: Tensor, log_sc
     encoded = retriever.text_encoder(input_ids=tokens, attention_mask=(tokens != PAD_ID).long()).last_hidden_state
     images = functional.normalize(retriever.vision_proj(class_tokens), dim=-1)
     captions = functional.normalize(retriever.text_proj(encoded[:, 0]), dim=-1)
-    scores = images @ captions.T * log_scale.exp().clamp(max=LARGEST_SCALE)  # (B, B)
-    own = torch.arange(len(scores), device=scores.device)
-    return (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
+    return symmetric_cross_entropy(images @ captions.T * log_scale.exp().clamp(max=LARGEST_SCALE))
 
 
 def _batches(count: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -165,9 +165,13 @@ def _contrastive_loss(model: CLIP, inputs: Tensor, tokens: Tensor) -> Tensor:
     """The CLIP paper's symmetric loss over one batch of pairs (figure 3)."""
     image = functional.normalize(model.visual(inputs).float(), dim=-1)
     text = functional.normalize(encode_tokens(model, tokens).float(), dim=-1)
-    logits = model.logit_scale.exp() * image @ text.T
-    target = torch.arange(len(logits), device=logits.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    return symmetric_cross_entropy(model.logit_scale.exp() * image @ text.T)
+
+
+def symmetric_cross_entropy(logits: Tensor) -> Tensor:
+    """The mean in nats of finding, in logits (B, B) of B pairs, each row's column and each column's row."""
+    own = torch.arange(len(logits), device=logits.device)
+    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 
 @dataclass(frozen=True, eq=False)

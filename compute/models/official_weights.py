@@ -73,7 +73,7 @@ def load_resnet(file: Path | None = None) -> tuple[nn.Module, str]:
         model.load_state_dict(state)
     except UNUSABLE as error:
         raise DataError(
-            f"{path}: holds no weights of torchvision's resnet50 ({_first_line(error)}). {_how(RN50_ADDRESS)}"
+            f"{path}: holds no weights of torchvision's resnet50 ({first_line(error)}). {_how(RN50_ADDRESS)}"
         ) from error
     return model.eval(), digest
 
@@ -90,7 +90,7 @@ def load_clip(file: Path | None = None) -> tuple[nn.Module, str]:
         model = build_model(state).float()
         model.load_state_dict(state)  # once more, as build_model rounds weights to half precision before it takes them
     except UNUSABLE as error:
-        raise DataError(f"{path}: cannot be loaded as CLIP's weights ({_first_line(error)}). {_how(CLIP_ADDRESS)}") from error
+        raise DataError(f"{path}: cannot be loaded as CLIP's weights ({first_line(error)}). {_how(CLIP_ADDRESS)}") from error
     if not hasattr(model.visual, "attnpool"):
         raise DataError(f"{path}: holds a CLIP whose image encoder is no ResNet. {_how(CLIP_ADDRESS)}")
     return model.eval(), digest
@@ -110,7 +110,7 @@ def load_vit(image_size_px: int, file: Path | None = None) -> tuple[VisionTransf
     try:
         return from_dino(state, image_size_px), digest
     except UNUSABLE as error:
-        raise DataError(f"{path}: holds no ViT in DINO's format ({_first_line(error)}). {_how(VIT_ADDRESS)}") from error
+        raise DataError(f"{path}: holds no ViT in DINO's format ({first_line(error)}). {_how(VIT_ADDRESS)}") from error
 
 
 def _clip_state(path: Path) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ def _fetched(place: Place) -> Path:
         torch.hub.download_url_to_file(place.address, str(path), hash_prefix=place.sha256, progress=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise DataError(
-            f"{path}: is missing, and cannot be downloaded ({_first_line(error)}). {_how(place.address, path)}"
+            f"{path}: is missing, and cannot be downloaded ({first_line(error)}). {_how(place.address, path)}"
         ) from error
     return path
 
@@ -158,6 +158,7 @@ def file_digest(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception | None) -> str:
+    """The first line of what an error says, in at most 200 characters, or its kind where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else type(error).__name__

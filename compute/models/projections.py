@@ -18,6 +18,7 @@ from torch.nn import functional
 from transformers import BlipForImageTextRetrieval
 
 from compute.data.errors import DataError
+from compute.models.class_training import symmetric_cross_entropy
 
 ROWS_AT_ONCE = 8192
 
@@ -86,10 +87,8 @@ def unit_features(layer: nn.Linear, features: FrozenFeatures) -> Tensor:
 
 def contrastive_loss(images: Tensor, texts: Tensor, same: Tensor, temperature: float) -> Tensor:
     """The symmetric loss in nats: unit features (B, D) of pairs, and (B, B) bool, which pairs share an image or a text."""
-    own = torch.arange(len(same), device=same.device)
     others = same.clone().fill_diagonal_(fill_value=False)
-    logits = (images @ texts.T / temperature).masked_fill(others, -torch.inf)
-    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+    return symmetric_cross_entropy((images @ texts.T / temperature).masked_fill(others, -torch.inf))
 
 
 @dataclass(frozen=True, eq=False)
