@@ -13,7 +13,7 @@ Tables: dataset, image, image_caption, caption, caption_score.
 import functools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from compute import bleu, feature_cache
+from compute.blip_start import Start, start_of, with_weights
 from compute.captions import Written, sample
 from compute.data import captioned_images
 from compute.data.captioned_images import CaptionedImages, CaptionedSource
@@ -80,29 +81,13 @@ def trials(
 
     A folder of weights takes the place of the published ones, or of training. Raises DataError where it has none.
     """
-    chosen = settings or PROFILES[profile]
-    if blip_weights is not None:
-        digest = blip.weights_digest(blip_weights)
-        chosen = replace(chosen, training=None, folder=str(blip_weights), weights_sha256=digest)
+    chosen = with_weights(settings or PROFILES[profile], blip_weights)
     variants = [(GREEDY, seed, chosen)] + [
         (variant, each, replace(chosen, top_k=top_k, temperature=temperature))
         for each in range(seed, seed + SEEDS[profile])
         for variant, (top_k, temperature) in SAMPLED.items()
     ]
     return [Trial(NAME, variant, profile, each, VERSION, own, data, run_trial) for variant, each, own in variants]
-
-
-@dataclass(frozen=True)
-class Start:
-    """What decides the captioner and the encodings, which all variants and seeds share."""
-
-    training: BlipTraining | None
-    folder: str
-    weights_sha256: str
-    data: CaptionedSource
-    device: torch.device
-    cache: Path
-    report: Report = field(compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +173,7 @@ def caption_row(captioner: Captioner, caption: Written, references: Sequence[str
 def run_trial(trial: Trial, bench: Workbench) -> TrialRows:
     """Write a caption for each validation picture in one variant with one seed, and compare it with the picture's own."""
     settings: Settings = trial.settings
-    start = Start(
-        settings.training, settings.folder, settings.weights_sha256, trial.data, bench.device, bench.cache, bench.report
-    )
+    start = start_of(trial, bench)
     ready = prepared(start)
     captioner, references = ready.captioner, ready.data.val.captions
     # Not kept: what is called first takes longer.

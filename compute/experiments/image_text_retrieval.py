@@ -19,7 +19,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from compute import feature_cache
+from compute.blip_start import Start, start_of, with_weights
 from compute.data import captioned_images
 from compute.data.captioned_images import CaptionedImages, CaptionedSource
 from compute.models import blip, blip_training
@@ -100,10 +101,7 @@ def trials(
 
     A folder of weights takes the place of the published ones, or of training. Raises DataError where it has none.
     """
-    chosen = settings or PROFILES[profile]
-    if blip_weights is not None:
-        digest = blip.weights_digest(blip_weights)
-        chosen = replace(chosen, training=None, folder=str(blip_weights), weights_sha256=digest)
+    chosen = with_weights(settings or PROFILES[profile], blip_weights)
     planned = [
         (variant, each) for each in range(seed, seed + SEEDS[profile]) for variant in VARIANTS
         if variant != EVALUATION or each == seed
@@ -117,19 +115,6 @@ def trials(
 def as_read(caption: str) -> str:
     """A caption as BLIP's evaluation reads it (data/utils.py, pre_caption): lower case, no marks, the first words."""
     return " ".join(UNREAD.sub(" ", caption.lower()).split()[:LONGEST_WORDS])
-
-
-@dataclass(frozen=True)
-class Start:
-    """What decides the frozen network and its features, which all variants and seeds share."""
-
-    training: BlipTraining | None
-    folder: str
-    weights_sha256: str
-    data: CaptionedSource
-    device: torch.device
-    cache: Path
-    report: Report = field(compare=False)
 
 
 @functools.lru_cache(maxsize=1)
@@ -247,9 +232,7 @@ def trained(
 def run_trial(trial: Trial, bench: Workbench) -> TrialRows:
     """Rank all validation pairs, before training and after each epoch of it in variants that train."""
     settings: Settings = trial.settings
-    start = Start(
-        settings.training, settings.folder, settings.weights_sha256, trial.data, bench.device, bench.cache, bench.report
-    )
+    start = start_of(trial, bench)
     retriever, data = loaded(start)
     val = frozen_pairs(start, "val")
     own = settings.start == "trained"
