@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from compute.data.openmoji_scenes import COLOR_WORDS, PLACES, DrawnScene
 from compute.models import blip, blip_training
-from compute.models.blip_scenes import UNCLEAR, draw_scenes, patch_targets
+from compute.models.blip_scenes import LABEL_COUNT, UNCLEAR, draw_scenes, patch_targets
 from compute.models.blip_training import TRAININGS, trained_captioner, trained_retriever
 
 CPU = torch.device("cpu")
@@ -31,32 +32,36 @@ def captioner(cache):
     return trained_captioner(TINY, 0, CPU, cache, quiet)
 
 
-def test_a_patch_has_the_label_and_the_color_of_the_thing_that_covers_a_quarter_of_it():
-    labels = torch.zeros(64, 64, dtype=torch.uint8)
+def scene(labels, colors, place="road"):
+    return DrawnScene(np.zeros((64, 64, 3), np.uint8), labels, labels, (), colors, place)
+
+
+def test_a_patch_has_the_label_and_the_color_that_cover_a_quarter_of_it():
+    labels, colors = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
     labels[:32, :32] = 7  # all of the first patch
     labels[:8, 32:] = 12  # a quarter of the second, on top
     labels[32:36, 32:] = 3  # an eighth of the last
-    photo = torch.zeros(3, 64, 64, dtype=torch.uint8)
-    photo[0, :8, 32:] = 255  # the second patch's thing is red, the rest of it black
+    colors[:8, 32:], colors[8:32, 32:] = 5, 6  # of the second patch most is a thing that has no label
 
-    found, colors = patch_targets(photo, labels, 2)
+    found, found_colors = patch_targets(scene(labels, colors), 2)
 
-    assert found.tolist() == [[7, 12], [0, UNCLEAR]]
-    assert colors[:, 0, 1].tolist() == pytest.approx([1.0, -1.0, -1.0])
-    assert colors[:, 1, 0].tolist() == pytest.approx([-1.0, -1.0, -1.0])  # a patch without a thing has its own color
+    road = 21 + PLACES.index("road")
+    assert found.tolist() == [[7, 12], [road, UNCLEAR]]
+    assert found_colors.tolist() == [[0, 6], [0, 0]]
 
 
 def test_void_is_no_thing():
-    labels = torch.full((32, 32), 255, dtype=torch.uint8)
-    assert patch_targets(torch.zeros(3, 32, 32, dtype=torch.uint8), labels, 1)[0].item() == 0
+    labels = np.full((64, 64), 255, np.uint8)
+    found, _ = patch_targets(scene(labels, np.zeros_like(labels), PLACES[-1]), 1)
+    assert found.item() == 20 + len(PLACES) == LABEL_COUNT - 1
 
 
 def test_scenes_are_the_worlds_own_with_their_captions():
     scenes = draw_scenes(3, 64, 0, quiet)
     assert scenes.photos.shape == (3, 3, 64, 64)
     assert all(len(captions) >= 2 for captions in scenes.captions)
-    assert ((scenes.labels <= 20) | (scenes.labels == UNCLEAR)).all()
-    assert scenes.colors.abs().max() <= 1
+    assert ((scenes.labels < LABEL_COUNT) | (scenes.labels == UNCLEAR)).all()
+    assert ((scenes.colors <= len(COLOR_WORDS)) | (scenes.colors == UNCLEAR)).all()
 
 
 def test_in_a_mirrored_scene_left_is_right():
@@ -70,11 +75,16 @@ def test_the_decoder_goes_on_from_the_prompt_and_the_encoder_reads_captions_as_t
     lessons, place, dice = blip_training.Lessons(scenes, tokenizer), torch.tensor([0]), np.random.default_rng(0)
     words = tokenizer.convert_ids_to_tokens
 
-    written = lessons.written(place, torch.tensor([True]), dice)[0].tolist()
+    written = lessons.written(place, torch.tensor([True]))[0].tolist()
     assert words(written) == ["[DEC]", "a", "picture", "of", "a", "cat", "right", "of", "a", "bus", "[SEP]"]
     assert len(lessons.prompt) == blip_training.PROMPT_TOKENS
     compared = lessons.compared(place, torch.tensor([False]), dice)[0].tolist()
     assert words(compared) == ["[CLS]", "a", "photo", "of", "a", "cat", "left", "of", "a", "bus", "[SEP]"]
+
+
+def test_the_decoder_learns_the_caption_that_speaks_of_least():
+    assert blip_training.plain(("all of them", "a list", "one thing")) == "one thing"
+    assert blip_training.plain(("all of them", "a list")) == "all of them"
 
 
 def test_batches_bring_every_scene_before_any_comes_again():

@@ -15,7 +15,7 @@ from compute.data.openmoji.scene_drawings import BACKGROUND_THINGS, DRAWINGS, EX
 from compute.data.openmoji.scene_grounds import PHRASES, SIZE_PX, Ground
 from compute.data.openmoji.scene_plan import Scene, Thing, plan_scene
 from compute.data.openmoji.textures import TEXTURES
-from compute.data.openmoji_scenes import PLAN, VALIDATION_START, _hidden, _labels, draw_scene
+from compute.data.openmoji_scenes import COLOR_WORDS, PLACES, PLAN, VALIDATION_START, _hidden, _labels, draw_scene
 from compute.data.palette import VOC_NAMES
 
 SEED = 3
@@ -69,6 +69,15 @@ def test_a_scene_depends_on_seed_and_index_only() -> None:
     for other in (draw_scene(SEED, 2), draw_scene(SEED + 1, 1)):
         assert not np.array_equal(first.photo, other.photo)
         assert not np.array_equal(first.labels, other.labels)
+
+
+def test_each_pixel_knows_the_word_for_its_color_and_each_scene_its_place(drawn) -> None:
+    for plan, scene in drawn:
+        assert scene.place in PLACES
+        assert scene.place == "room" or any(scene.place in phrase for phrase in plan.ground.phrases)
+        for thing, seen in zip(plan.things, plan.visible(), strict=True):
+            assert set(np.unique(scene.colors[seen])) <= {COLOR_WORDS.index(thing.word) + 1 if thing.word else 0}
+        assert not scene.colors[~np.any([thing.mask for thing in plan.things], axis=0)].any()
 
 
 def test_scenes_have_the_right_form_and_the_class_whose_turn_it_is(drawn) -> None:

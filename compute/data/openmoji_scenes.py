@@ -12,11 +12,12 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from compute.data.openmoji.dice import Dice
 from compute.data.openmoji.scene_captions import compose
-from compute.data.openmoji.scene_grounds import SIZE_PX, paint_ground
+from compute.data.openmoji.scene_drawings import COLOR_WORDS
+from compute.data.openmoji.scene_grounds import PLACES, SIZE_PX, paint_ground
 from compute.data.openmoji.scene_plan import Scene, Thing, plan_scene
 from compute.data.palette import VOC_VOID
 
-__all__ = ["SCENES_VERSION", "SIZE_PX", "VALIDATION_START", "DrawnScene", "draw_scene"]
+__all__ = ["COLOR_WORDS", "PLACES", "SCENES_VERSION", "SIZE_PX", "VALIDATION_START", "DrawnScene", "draw_scene"]
 
 SCENES_VERSION = 1  # counts up when the same arguments give another picture or caption
 VALIDATION_START = 1_000_000  # validation scenes start here, so that no train_count makes the splits overlap
@@ -25,12 +26,18 @@ SHADOW = (20, 22, 34)
 
 
 class DrawnScene(NamedTuple):
-    """A scene: photo (256, 256, 3) uint8, labels and hidden classes (256, 256) uint8 in VOC's numbers, and its captions."""
+    """A scene: photo (256, 256, 3) uint8, labels and hidden classes (256, 256) uint8 in VOC's numbers, and its captions.
+
+    `colors` (256, 256) uint8 has the number of the word in COLOR_WORDS, from 1, that captions have for the color of what is
+    there, 0 where they have none; `place` is the one of PLACES where the scene is.
+    """
 
     photo: np.ndarray
     labels: np.ndarray
     hidden: np.ndarray
     captions: tuple[str, ...]
+    colors: np.ndarray
+    place: str
 
 
 def draw_scene(seed: int, index: int) -> DrawnScene:
@@ -41,9 +48,8 @@ def draw_scene(seed: int, index: int) -> DrawnScene:
     """
     scene = plan_scene(Dice(seed, index, PLAN), index)
     labels = _labels(scene)
-    return DrawnScene(
-        _painted(Dice(seed, index, PAINT), scene), labels, _hidden(scene, labels), compose(Dice(seed, index, CAPTION), scene)
-    )
+    photo, captions = _painted(Dice(seed, index, PAINT), scene), compose(Dice(seed, index, CAPTION), scene)
+    return DrawnScene(photo, labels, _hidden(scene, labels), captions, _colors(scene), scene.ground.place)
 
 
 def _window(values: np.ndarray, reach: int, largest: bool) -> np.ndarray:
@@ -84,6 +90,13 @@ def _hidden(scene: Scene, labels: np.ndarray) -> np.ndarray:
             hidden[other] = thing.label
     hidden[(labels == 0) | (labels == VOC_VOID)] = VOC_VOID
     return hidden
+
+
+def _colors(scene: Scene) -> np.ndarray:
+    colors = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
+    for thing in scene.things:
+        colors[thing.mask] = COLOR_WORDS.index(thing.word) + 1 if thing.word else 0
+    return colors
 
 
 def _shadow(picture: Image.Image, thing: Thing) -> None:

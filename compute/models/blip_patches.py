@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from compute.models.blip_scenes import LABEL_COUNT
+from compute.models.blip_scenes import COLOR_COUNT, LABEL_COUNT
 
-KNOWN = 1 + LABEL_COUNT + 3  # channels: a label's probabilities or logits, and a color
-KNOWN_SCALE = 2.0  # of what is known beside the features, at the start: words for things are then learnt within few steps
+KNOWN = 2 * LABEL_COUNT + COLOR_COUNT  # probabilities: of a patch's label, of labels anywhere in the picture, of its color
+KNOWN_SCALE = 1.0  # of what is known beside the features, at the start: words for things are then learnt within few steps
 
 
 class ConvolutionalPatches(nn.Module):
@@ -23,7 +23,7 @@ class ConvolutionalPatches(nn.Module):
                 layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
         self.layers = nn.Sequential(*layers)
-        self.known = nn.Conv2d(channels, KNOWN, 3, padding=1)
+        self.known = nn.Conv2d(channels, LABEL_COUNT + COLOR_COUNT, 3, padding=1)
         self.project = nn.Conv2d(channels + KNOWN, channels, 1, bias=False)
         with torch.no_grad():  # features as they are, and beside them what is known
             nn.init.normal_(self.project.weight, std=KNOWN_SCALE)
@@ -35,15 +35,17 @@ class ConvolutionalPatches(nn.Module):
         return self.project.weight
 
     def seen(self, photos: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each patch its features (B, D, g, g), the logits of its label (B, 21, g, g) and its color (B, 3, g, g)."""
+        """Of each patch its features (B, D, g, g), and logits of its label (B, 36, g, g) and color (B, 14, g, g)."""
         features = self.layers(photos)
         known = self.known(features)
-        return features, known[:, :-3], known[:, -3:]
+        return features, known[:, :LABEL_COUNT], known[:, LABEL_COUNT:]
 
     def unprojected(self, photos: Tensor) -> Tensor:
-        """Features, probabilities of labels, and color of each patch, which later training leaves alone."""
-        features, labels, colors = self.seen(photos)
-        return torch.cat([features, labels.softmax(dim=1), colors], dim=1)
+        """Features of each patch and what is known beside them (B, D + KNOWN, g, g), which later training leaves alone."""
+        features, label_logits, color_logits = self.seen(photos)
+        labels = label_logits.softmax(dim=1)
+        anywhere = labels.amax(dim=(2, 3), keepdim=True).expand_as(labels)
+        return torch.cat([features, labels, anywhere, color_logits.softmax(dim=1)], dim=1)
 
     def forward(self, photos: Tensor) -> Tensor:
         """What BLIP's vision goes on from."""

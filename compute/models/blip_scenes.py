@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2.functional import InterpolationMode, resize
 
-from compute.data.openmoji_scenes import draw_scene
+from compute.data.openmoji_scenes import COLOR_WORDS, PLACES, DrawnScene, draw_scene
 
 PATCH_PX = 16
-LABEL_COUNT = 20  # VOC's things; 0 is background
+THING_COUNT = 20  # VOC's, from 1
+LABEL_COUNT = 1 + THING_COUNT + len(PLACES)  # of patches: things, and behind them the place where the scene is
+COLOR_COUNT = 1 + len(COLOR_WORDS)  # 0 is none
 CLEAR_SHARE, SOME_SHARE = 0.25, 0.05  # of a patch that a thing covers to be its label, and to leave it without any
 UNCLEAR = 255
 FIRST_SCENE = 500_000  # far from those of the data sets, whose captions and ranks are then of scenes that BLIP never saw
@@ -21,9 +23,10 @@ FIRST_SCENE = 500_000  # far from those of the data sets, whose captions and ran
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """What BLIP learns from: photos (N, 3, S, S) uint8, and of each patch its label and its thing's mean color.
+    """What BLIP learns from: photos (N, 3, S, S) uint8, of each patch its label and color, and captions.
 
-    labels: (N, g, g) uint8, UNCLEAR where a thing covers a part only; colors: (N, 3, g, g) float32, -1 to 1.
+    labels: (N, g, g) uint8, of a thing or a place; colors: (N, g, g) uint8, of a word in COLOR_WORDS or 0. UNCLEAR where a
+    thing covers a part only.
     """
 
     photos: Tensor
@@ -36,13 +39,13 @@ def draw_scenes(count: int, size_px: int, seed: int, report: Callable[[int, int,
     """Draw `count` scenes of the world `seed` that are in no data set; their photos are resized to a square, as BLIP's are."""
     photos = torch.empty(count, 3, size_px, size_px, dtype=torch.uint8, memory_format=torch.channels_last)
     labels = torch.empty(count, size_px // PATCH_PX, size_px // PATCH_PX, dtype=torch.uint8)
-    colors = torch.empty(count, 3, size_px // PATCH_PX, size_px // PATCH_PX)
+    colors = torch.empty_like(labels)
 
     def draw(place: int) -> tuple[str, ...]:
         scene = draw_scene(seed, FIRST_SCENE + place)
         photo = torch.from_numpy(scene.photo).permute(2, 0, 1)
         photos[place] = resize(photo, [size_px, size_px], InterpolationMode.BICUBIC, antialias=True)
-        labels[place], colors[place] = patch_targets(photo, torch.from_numpy(scene.labels), size_px // PATCH_PX)
+        labels[place], colors[place] = patch_targets(scene, size_px // PATCH_PX)
         return scene.captions
 
     captions = []
@@ -54,19 +57,19 @@ def draw_scenes(count: int, size_px: int, seed: int, report: Callable[[int, int,
     return Scenes(photos, labels, colors, tuple(captions))
 
 
-def patch_targets(photo: Tensor, label_map: Tensor, grid: int) -> tuple[Tensor, Tensor]:
-    """Label and color of each patch: photo (3, S, S) uint8, labels (H, W) uint8 -> (grid, grid) uint8, (3, grid, grid) float32.
+def patch_targets(scene: DrawnScene, grid: int) -> tuple[Tensor, Tensor]:
+    """Label and color of each patch, both (grid, grid) uint8, as in Scenes.
 
-    A patch has the label of the thing that covers most of it, if that is a quarter or more; the color is that of its things,
-    or of all of it where they cover less than a twentieth.
+    A patch has the label, and the color, that covers most of it, if that is a quarter or more.
     """
-    labels = label_map[::2, ::2]
-    things = torch.stack([labels == label for label in range(1, LABEL_COUNT + 1)]).float()  # (20, h, w)
-    share, nearest = functional.adaptive_avg_pool2d(things, grid).max(dim=0)
-    patch_labels = torch.where(share >= CLEAR_SHARE, nearest + 1, torch.where(share >= SOME_SHARE, UNCLEAR, 0))
-    covered = things.sum(dim=0, keepdim=True)
-    pixel_colors = functional.adaptive_avg_pool2d(photo.float() / 127.5 - 1, (labels.shape[0], labels.shape[1]))
-    covered_share = functional.adaptive_avg_pool2d(covered, grid)
-    of_things = functional.adaptive_avg_pool2d(pixel_colors * covered, grid) / covered_share.clamp(min=SOME_SHARE)
-    of_all = functional.adaptive_avg_pool2d(pixel_colors, grid)
-    return patch_labels.to(torch.uint8), torch.where(covered_share >= SOME_SHARE, of_things, of_all)
+    labels = _commonest(torch.from_numpy(scene.labels), THING_COUNT, grid)
+    place = 1 + THING_COUNT + PLACES.index(scene.place)
+    return torch.where(labels == 0, place, labels), _commonest(torch.from_numpy(scene.colors), len(COLOR_WORDS), grid)
+
+
+def _commonest(numbers: Tensor, count: int, grid: int) -> Tensor:
+    """Which of 1 to `count` covers most of each patch of a map (H, W); 0 for none, UNCLEAR for too little."""
+    each = torch.stack([numbers[::2, ::2] == number for number in range(1, count + 1)]).float()
+    share, commonest = functional.adaptive_avg_pool2d(each, grid).max(dim=0)
+    found = torch.where(share >= CLEAR_SHARE, commonest + 1, torch.where(share >= SOME_SHARE, UNCLEAR, 0))
+    return found.to(torch.uint8)

@@ -1,9 +1,10 @@
 """Trains a small BLIP on object scenes of the OpenMoji world, where no published weights are at hand.
 
-BLIP's vision starts from a network that was trained on labels; so the first layers of this one learn the scenes' label maps and
-colors. Then, with these fixed, vision, the decoder that writes captions and the encoder that compares them learn together, from
-BLIP's language modelling and contrastive losses. The networks are transformers' own but for the first layers (`blip_patches`):
-convolutions make the patches, which small networks learn far sooner than from one projection (Xiao et al. 2021).
+BLIP's vision starts from a network that was trained on labels; so the first layers of this one learn what the scenes' patches
+show, and in what color. Then, with these fixed, vision, the decoder that writes captions and the encoder that compares them
+learn together, from BLIP's language modelling and contrastive losses. The networks are transformers' own but for the first
+layers (`blip_patches`): convolutions make the patches, which small networks learn far sooner than from one projection (Xiao et
+al. 2021).
 """
 
 import os
@@ -22,10 +23,10 @@ from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageT
 from compute.data.openmoji_scenes import SCENES_VERSION
 from compute.models.blip import Captioner, Retriever, pixels, small_tokenizer
 from compute.models.blip_patches import ConvolutionalPatches
-from compute.models.blip_scenes import LABEL_COUNT, PATCH_PX, UNCLEAR, Scenes, draw_scenes
+from compute.models.blip_scenes import COLOR_COUNT, LABEL_COUNT, PATCH_PX, THING_COUNT, UNCLEAR, Scenes, draw_scenes
 from compute.models.class_training import Progress, digest_of, one_cycle, symmetric_cross_entropy, take_step, weights_path
 
-BLIP_VERSION = 1  # counts up when the same settings give other weights
+BLIP_VERSION = 2  # counts up when the same settings give other weights
 HEAD_WIDTH = 32
 LONGEST_TEXT = 48  # tokens
 PROMPT = "a picture of "  # what captions go on from
@@ -33,7 +34,8 @@ PROMPT_TOKENS = 4  # with the start before it
 PAD_ID, SEP_ID, DEC_ID = 0, 3, 5  # as small_tokenizer numbers them
 PROMPTED = re.compile(r"^a (picture|photo) of ")
 STEM_WEIGHT_DECAY = 0.5  # ten times what is usual: few scenes are learnt by heart
-COLOR_WEIGHT, CONTRAST_WEIGHT = 2.0, 0.5  # of these losses beside the others
+COLOR_WEIGHT = 0.25  # of colors, which are learnt sooner than labels
+BACKGROUND_WEIGHT = 0.1  # of patches without a thing or a color, as most are
 TEMPERATURE, LARGEST_SCALE = 0.07, 100.0  # of the contrastive loss at the start, and the largest scale, as in CLIP
 
 
@@ -58,8 +60,8 @@ class BlipTraining:
 
 TRAININGS = {
     "mini": BlipTraining(
-        scenes=2000, image_size_px=128, stem=(16, 40, 96, 128), vision_layers=1, decoder_layers=2, encoder_layers=1,
-        features=64, stem_steps=600, stem_batch_size=32, stem_learning_rate=8e-3, steps=460, batch_size=32, learning_rate=2e-3,
+        scenes=2000, image_size_px=128, stem=(16, 40, 96, 128), vision_layers=1, decoder_layers=1, encoder_layers=1,
+        features=64, stem_steps=800, stem_batch_size=32, stem_learning_rate=8e-3, steps=500, batch_size=32, learning_rate=3e-3,
     ),
     "gpu": BlipTraining(
         scenes=12_000, image_size_px=256, stem=(48, 96, 192, 256), vision_layers=4, decoder_layers=4, encoder_layers=4,
@@ -80,19 +82,29 @@ class Lessons:
         ordered = sorted(texts | {PROMPTED.sub("", text) for text in texts})
         self.tokens = dict(zip(ordered, tokenizer(ordered, add_special_tokens=False)["input_ids"], strict=True))
 
-    def written(self, places: Tensor, turned: Tensor, dice: np.random.Generator) -> Tensor:
-        """One caption by chance of each of these scenes behind the prompt, with its end: (B, L) int64, padded."""
-        texts = [PROMPTED.sub("", text) for text in self._chosen(places, turned, dice)]
+    def written(self, places: Tensor, turned: Tensor) -> Tensor:
+        """The plainest caption of each of these scenes behind the prompt, with its end: (B, L) int64, padded."""
+        plainest = [plain(self.scenes.captions[place]) for place in places.tolist()]
+        texts = [PROMPTED.sub("", text) for text in _as_turned(plainest, turned)]
         return _padded([[*self.prompt, *self.tokens[text], self.ends[1]] for text in texts])
 
     def compared(self, places: Tensor, turned: Tensor, dice: np.random.Generator) -> Tensor:
         """One caption by chance of each of these scenes between its two marks: (B, L) int64, padded."""
-        return _padded([[self.ends[0], *self.tokens[text], self.ends[1]] for text in self._chosen(places, turned, dice)])
-
-    def _chosen(self, places: Tensor, turned: Tensor, dice: np.random.Generator) -> list[str]:
         every = [self.scenes.captions[place] for place in places.tolist()]
-        chosen = [captions[int(dice.integers(len(captions)))] for captions in every]
-        return [mirrored(text) if turn else text for text, turn in zip(chosen, turned.tolist(), strict=True)]
+        texts = _as_turned([captions[int(dice.integers(len(captions)))] for captions in every], turned)
+        return _padded([[self.ends[0], *self.tokens[text], self.ends[1]] for text in texts])
+
+
+def plain(captions: Sequence[str]) -> str:
+    """Of a scene's captions the third, which speaks of one thing or of two; where there is none the first, which speaks of all.
+
+    A small network that is taught to speak of all things soon names what it sees twice, and what it does not see.
+    """
+    return captions[2 if len(captions) > 2 else 0]
+
+
+def _as_turned(texts: Sequence[str], turned: Tensor) -> list[str]:
+    return [mirrored(text) if turn else text for text, turn in zip(texts, turned.tolist(), strict=True)]
 
 
 def mirrored(caption: str) -> str:
@@ -192,8 +204,8 @@ def _train_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes
     patches = _patches_of(models).to(memory_format=torch.channels_last).train()
     device = patches.weight.device
     optimizer, schedule = one_cycle(patches, training.stem_learning_rate, training.stem_steps, STEM_WEIGHT_DECAY)
-    weights = torch.ones(1 + LABEL_COUNT, device=device)
-    weights[0] = 0.5  # most patches are background
+    label_weights, color_weights = torch.ones(LABEL_COUNT, device=device), torch.ones(COLOR_COUNT, device=device)
+    label_weights[1 + THING_COUNT :] = color_weights[0] = BACKGROUND_WEIGHT
     batches = _batches(len(scenes.photos), training.stem_batch_size, seed)
     for step in range(1, training.stem_steps + 1):
         places, mirrored = next(batches)
@@ -202,8 +214,9 @@ def _train_patches(models: nn.ModuleDict, training: BlipTraining, scenes: Scenes
         photos = photos.flip(turned).contiguous(memory_format=torch.channels_last)
         labels, colors = scenes.labels[places].to(device).flip(turned), scenes.colors[places].to(device).flip(turned)
         _, found, found_colors = patches.seen(photos)
-        known = functional.cross_entropy(found, labels.long(), weights, ignore_index=UNCLEAR)
-        loss = known + COLOR_WEIGHT * functional.mse_loss(found_colors, colors)
+        known = functional.cross_entropy(found, labels.long(), label_weights, ignore_index=UNCLEAR)
+        known_colors = functional.cross_entropy(found_colors, colors.long(), color_weights, ignore_index=UNCLEAR)
+        loss = known + COLOR_WEIGHT * known_colors
         take_step(optimizer, schedule, loss)
         report(step, training.stem_steps, f"vision learns, loss {loss.item():.2f}")
 
@@ -222,9 +235,9 @@ def _train_together(models: nn.ModuleDict, training: BlipTraining, lessons: Less
     for step in range(1, training.steps + 1):
         places, mirrored = next(batches)
         vision = _seen(models, patches[mirrored.long(), places].float())
-        written = _writing_loss(models["captioner"], vision, lessons.written(places, mirrored, dice))
+        written = _writing_loss(models["captioner"], vision, lessons.written(places, mirrored))
         compared = _comparing_loss(models["retriever"], vision[:, 0], lessons.compared(places, mirrored, dice), log_scale)
-        take_step(optimizer, schedule, written + CONTRAST_WEIGHT * compared)
+        take_step(optimizer, schedule, written + compared)
         report(step, training.steps, f"BLIP learns, loss {written.item():.2f}")
 
 

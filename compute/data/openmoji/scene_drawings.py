@@ -21,6 +21,7 @@ COAT_COLORS: dict[str, Color] = {
     "brown": (150, 102, 58), "black": (62, 58, 58), "white": (244, 240, 232), "gray": (152, 150, 148), "orange": (240, 164, 66),
     "light brown": (206, 166, 114),
 }  # fmt: skip
+COLOR_WORDS = tuple(PAINT_COLORS | COAT_COLORS)
 SKINS: list[Color] = [(250, 220, 188), (224, 187, 149), (191, 143, 104), (155, 100, 61), (96, 72, 60), (252, 234, 43)]
 BUSTS = "👩👨🧑👮👷"
 CLOTHES = ("red", "blue", "white", "black", "yellow", "green", "gray", "purple", "pink", "orange")

@@ -26,6 +26,7 @@ PHRASES = {
     "sand": ("on sand", "on the sand"), "snow": ("in the snow", "on snow"), "water": ("on water", "on the water"),
     "gravel": ("on gravel",), "room": ("in a room", "indoors"),
 }  # fmt: skip
+PLACES = (*PHRASES, *(TEXTURES[texture].phrase for texture in FLAT))
 OUTDOORS = ("grass", "road", "sand", "snow", "water", "gravel")
 
 
@@ -37,6 +38,11 @@ class Ground:
     phrases: tuple[str, ...]
     horizon_px: int | None
     texture: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Which of PLACES it is."""
+        return self.kind if self.texture is None else TEXTURES[self.texture].phrase
 
 
 def plan_ground(dice: Dice, kind: str) -> Ground:
