@@ -23,7 +23,7 @@ from compute.checks import CHECKS
 from compute.schema import CONTRACT_VERSION, KEPT, KEYS, OWNER, SHARED, TABLES
 
 LOCK_TIMEOUT_SECONDS = 600
-# Both far below DuckDB's own. A quarter of its blocks, as even a tiny table takes whole ones; and row groups so small that a
+# Both far below DuckDB's own. An eighth of its blocks, as even a tiny table takes whole ones; and row groups so small that a
 # big run fills its own: a checkpoint rewrites a group that gets more rows, and leaves the old one as a hole in the file.
 # What was measured on whole outputs stands with `python -m benchmarks.imagenet_results`.
 BLOCK_BYTES = 2**15

@@ -33,7 +33,7 @@ def captioner(cache):
 
 
 def scene(labels, colors, place="road"):
-    return DrawnScene(np.zeros((64, 64, 3), np.uint8), labels, labels, (), colors, place)
+    return DrawnScene(np.zeros((64, 64, 3), np.uint8), labels, labels, (), colors, place, "")
 
 
 def test_a_patch_has_the_label_and_the_color_that_cover_a_quarter_of_it():
@@ -70,21 +70,37 @@ def test_in_a_mirrored_scene_left_is_right():
 
 
 def test_the_decoder_goes_on_from_the_prompt_and_the_encoder_reads_captions_as_they_are():
-    scenes = replace(draw_scenes(1, 64, 0, quiet), captions=(("a photo of a cat left of a bus",),))
+    scenes = replace(
+        draw_scenes(1, 64, 0, quiet), captions=(("a photo of a cat left of a bus",),), remarks=("a cat left of a bus",)
+    )
     tokenizer = blip.small_tokenizer([blip_training.PROMPT, *scenes.captions[0], "right"])
     lessons, place, dice = blip_training.Lessons(scenes, tokenizer), torch.tensor([0]), np.random.default_rng(0)
     words = tokenizer.convert_ids_to_tokens
 
-    written = lessons.written(place, torch.tensor([True]))[0].tolist()
+    written = lessons.written(place, torch.tensor([True]), dice)[0].tolist()
     assert words(written) == ["[DEC]", "a", "picture", "of", "a", "cat", "right", "of", "a", "bus", "[SEP]"]
     assert len(lessons.prompt) == blip_training.PROMPT_TOKENS
     compared = lessons.compared(place, torch.tensor([False]), dice)[0].tolist()
     assert words(compared) == ["[CLS]", "a", "photo", "of", "a", "cat", "left", "of", "a", "bus", "[SEP]"]
 
 
-def test_the_decoder_learns_the_caption_that_speaks_of_least():
-    assert blip_training.plain(("all of them", "a list", "one thing")) == "one thing"
-    assert blip_training.plain(("all of them", "a list")) == "all of them"
+def test_the_decoder_learns_remarks_and_captions_and_the_encoder_captions_alone():
+    scenes = replace(draw_scenes(1, 64, 0, quiet), captions=(("a cat left of a bus", "a bus"),), remarks=("a cat",))
+    tokenizer = blip.small_tokenizer([blip_training.PROMPT, *scenes.texts(), "right"])
+    lessons, places, dice = (
+        blip_training.Lessons(scenes, tokenizer),
+        torch.zeros(400, dtype=torch.int64),
+        np.random.default_rng(0),
+    )
+    as_it_is = torch.zeros(400, dtype=torch.bool)
+
+    def shares(rows):
+        lengths = [len(row[row != blip_training.PAD_ID]) for row in rows]
+        return [lengths.count(length) / 400 for length in sorted(set(lengths))]
+
+    assert shares(lessons.compared(places, as_it_is, dice)) == pytest.approx([0.5, 0.5], abs=0.08)
+    ended = [row[row != blip_training.PAD_ID][-2].item() for row in lessons.written(places, as_it_is, dice)]
+    assert ended.count(tokenizer.convert_tokens_to_ids("cat")) / 400 == pytest.approx(blip_training.REMARK_SHARE, abs=0.08)
 
 
 def test_batches_bring_every_scene_before_any_comes_again():

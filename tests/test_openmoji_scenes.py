@@ -77,6 +77,8 @@ def test_each_pixel_knows_the_word_for_its_color_and_each_scene_its_place(drawn)
         assert scene.place == "room" or any(scene.place in phrase for phrase in plan.ground.phrases)
         for thing, seen in zip(plan.things, plan.visible(), strict=True):
             assert set(np.unique(scene.colors[seen])) <= {COLOR_WORDS.index(thing.word) + 1 if thing.word else 0}
+        largest = max(zip(plan.visible(), plan.things, strict=True), key=lambda pair: pair[0].sum() if pair[1].label else 0)[1]
+        assert any(name in scene.remark for name in largest.drawing.names)
         assert not scene.colors[~np.any([thing.mask for thing in plan.things], axis=0)].any()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from compute.data.openmoji.dice import Dice
-from compute.data.openmoji.scene_captions import compose
+from compute.data.openmoji.scene_captions import compose, remark
 from compute.data.openmoji.scene_drawings import COLOR_WORDS
 from compute.data.openmoji.scene_grounds import PLACES, SIZE_PX, paint_ground
 from compute.data.openmoji.scene_plan import Scene, Thing, plan_scene
@@ -21,7 +21,7 @@ __all__ = ["COLOR_WORDS", "PLACES", "SCENES_VERSION", "SIZE_PX", "VALIDATION_STA
 
 SCENES_VERSION = 1  # counts up when the same arguments give another picture or caption
 VALIDATION_START = 1_000_000  # validation scenes start here, so that no train_count makes the splits overlap
-PLAN, PAINT, CAPTION = range(3)  # what dice are thrown for
+PLAN, PAINT, CAPTION, REMARK = range(4)  # what dice are thrown for
 SHADOW = (20, 22, 34)
 
 
@@ -29,7 +29,7 @@ class DrawnScene(NamedTuple):
     """A scene: photo (256, 256, 3) uint8, labels and hidden classes (256, 256) uint8 in VOC's numbers, and its captions.
 
     `colors` (256, 256) uint8 has the number of the word in COLOR_WORDS, from 1, that captions have for the color of what is
-    there, 0 where they have none; `place` is the one of PLACES where the scene is.
+    there, 0 where they have none; `place` is the one of PLACES where the scene is; `remark` is a plain caption of one thing.
     """
 
     photo: np.ndarray
@@ -38,6 +38,7 @@ class DrawnScene(NamedTuple):
     captions: tuple[str, ...]
     colors: np.ndarray
     place: str
+    remark: str
 
 
 def draw_scene(seed: int, index: int) -> DrawnScene:
@@ -49,7 +50,8 @@ def draw_scene(seed: int, index: int) -> DrawnScene:
     scene = plan_scene(Dice(seed, index, PLAN), index)
     labels = _labels(scene)
     photo, captions = _painted(Dice(seed, index, PAINT), scene), compose(Dice(seed, index, CAPTION), scene)
-    return DrawnScene(photo, labels, _hidden(scene, labels), captions, _colors(scene), scene.ground.place)
+    glance = remark(Dice(seed, index, REMARK), scene)
+    return DrawnScene(photo, labels, _hidden(scene, labels), captions, _colors(scene), scene.ground.place, glance)
 
 
 def _window(values: np.ndarray, reach: int, largest: bool) -> np.ndarray:

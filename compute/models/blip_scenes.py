@@ -23,7 +23,7 @@ FIRST_SCENE = 500_000  # far from those of the data sets, whose captions and ran
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """What BLIP learns from: photos (N, 3, S, S) uint8, of each patch its label and color, and captions.
+    """What BLIP learns from: photos (N, 3, S, S) uint8, of each patch its label and color, captions and a remark.
 
     labels: (N, g, g) uint8, of a thing or a place; colors: (N, g, g) uint8, of a word in COLOR_WORDS or 0. UNCLEAR where a
     thing covers a part only.
@@ -33,6 +33,11 @@ class Scenes:
     labels: Tensor
     colors: Tensor
     captions: tuple[tuple[str, ...], ...]
+    remarks: tuple[str, ...]
+
+    def texts(self) -> list[str]:
+        """All captions and remarks."""
+        return [*(caption for captions in self.captions for caption in captions), *self.remarks]
 
 
 def draw_scenes(count: int, size_px: int, seed: int, report: Callable[[int, int, str], None]) -> Scenes:
@@ -41,20 +46,21 @@ def draw_scenes(count: int, size_px: int, seed: int, report: Callable[[int, int,
     labels = torch.empty(count, size_px // PATCH_PX, size_px // PATCH_PX, dtype=torch.uint8)
     colors = torch.empty_like(labels)
 
-    def draw(place: int) -> tuple[str, ...]:
+    def draw(place: int) -> tuple[tuple[str, ...], str]:
         scene = draw_scene(seed, FIRST_SCENE + place)
         photo = torch.from_numpy(scene.photo).permute(2, 0, 1)
         photos[place] = resize(photo, [size_px, size_px], InterpolationMode.BICUBIC, antialias=True)
         labels[place], colors[place] = patch_targets(scene, size_px // PATCH_PX)
-        return scene.captions
+        return scene.captions, scene.remark
 
-    captions = []
+    written = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for drawn, texts in enumerate(pool.map(draw, range(count)), start=1):
-            captions.append(texts)
+            written.append(texts)
             if drawn % 50 == 0:
                 report(drawn, count, "draws scenes to learn from")
-    return Scenes(photos, labels, colors, tuple(captions))
+    captions, remarks = zip(*written, strict=True)
+    return Scenes(photos, labels, colors, captions, remarks)
 
 
 def patch_targets(scene: DrawnScene, grid: int) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,7 @@ PAD_ID, SEP_ID, DEC_ID = 0, 3, 5  # as small_tokenizer numbers them
 PROMPTED = re.compile(r"^a (picture|photo) of ")
 STEM_WEIGHT_DECAY = 0.5  # ten times what is usual: few scenes are learnt by heart
 COLOR_WEIGHT = 0.25  # of colors, which are learnt sooner than labels
+REMARK_SHARE = 0.5  # of the texts that the decoder learns; the others are captions
 BACKGROUND_WEIGHT = 0.1  # of patches without a thing or a color, as most are
 TEMPERATURE, LARGEST_SCALE = 0.07, 100.0  # of the contrastive loss at the start, and the largest scale, as in CLIP
 
@@ -78,29 +79,31 @@ class Lessons:
         self.scenes = scenes
         self.prompt = [tokenizer.bos_token_id, *tokenizer(PROMPT, add_special_tokens=False)["input_ids"]]
         self.ends = tokenizer.cls_token_id, tokenizer.sep_token_id
-        texts = {text for captions in scenes.captions for caption in captions for text in (caption, mirrored(caption))}
+        texts = {text for caption in scenes.texts() for text in (caption, mirrored(caption))}
         ordered = sorted(texts | {PROMPTED.sub("", text) for text in texts})
         self.tokens = dict(zip(ordered, tokenizer(ordered, add_special_tokens=False)["input_ids"], strict=True))
 
-    def written(self, places: Tensor, turned: Tensor) -> Tensor:
-        """The plainest caption of each of these scenes behind the prompt, with its end: (B, L) int64, padded."""
-        plainest = [plain(self.scenes.captions[place]) for place in places.tolist()]
-        texts = [PROMPTED.sub("", text) for text in _as_turned(plainest, turned)]
-        return _padded([[*self.prompt, *self.tokens[text], self.ends[1]] for text in texts])
+    def written(self, places: Tensor, turned: Tensor, dice: np.random.Generator) -> Tensor:
+        """Each scene's remark, or by chance a caption of it, behind the prompt, with its end: (B, L) int64, padded.
+
+        A small network that learns captions alone, which speak of all things, names some twice and others that are not there.
+        """
+        captions = self._chosen(places, dice)
+        remarked = dice.random(len(captions)) < REMARK_SHARE
+        remarks = [self.scenes.remarks[place] for place in places.tolist()]
+        texts = [one if plain else other for one, other, plain in zip(remarks, captions, remarked, strict=True)]
+        return _padded(
+            [[*self.prompt, *self.tokens[PROMPTED.sub("", text)], self.ends[1]] for text in _as_turned(texts, turned)]
+        )
 
     def compared(self, places: Tensor, turned: Tensor, dice: np.random.Generator) -> Tensor:
         """One caption by chance of each of these scenes between its two marks: (B, L) int64, padded."""
-        every = [self.scenes.captions[place] for place in places.tolist()]
-        texts = _as_turned([captions[int(dice.integers(len(captions)))] for captions in every], turned)
+        texts = _as_turned(self._chosen(places, dice), turned)
         return _padded([[self.ends[0], *self.tokens[text], self.ends[1]] for text in texts])
 
-
-def plain(captions: Sequence[str]) -> str:
-    """Of a scene's captions the third, which speaks of one thing or of two; where there is none the first, which speaks of all.
-
-    A small network that is taught to speak of all things soon names what it sees twice, and what it does not see.
-    """
-    return captions[2 if len(captions) > 2 else 0]
+    def _chosen(self, places: Tensor, dice: np.random.Generator) -> list[str]:
+        every = [self.scenes.captions[place] for place in places.tolist()]
+        return [captions[int(dice.integers(len(captions)))] for captions in every]
 
 
 def _as_turned(texts: Sequence[str], turned: Tensor) -> list[str]:
@@ -142,7 +145,7 @@ def _trained(
     there = _read(training, path)
     if there is None:
         scenes = draw_scenes(training.scenes, training.image_size_px, seed, report)
-        tokenizer = small_tokenizer([PROMPT, *(caption for captions in scenes.captions for caption in captions)])
+        tokenizer = small_tokenizer([PROMPT, *scenes.texts()])
         torch.manual_seed(seed)
         models = make_models(training, len(tokenizer)).to(device)
         _train_patches(models, training, scenes, seed, report)
@@ -235,7 +238,7 @@ def _train_together(models: nn.ModuleDict, training: BlipTraining, lessons: Less
     for step in range(1, training.steps + 1):
         places, mirrored = next(batches)
         vision = _seen(models, patches[mirrored.long(), places].float())
-        written = _writing_loss(models["captioner"], vision, lessons.written(places, mirrored))
+        written = _writing_loss(models["captioner"], vision, lessons.written(places, mirrored, dice))
         compared = _comparing_loss(models["retriever"], vision[:, 0], lessons.compared(places, mirrored, dice), log_scale)
         take_step(optimizer, schedule, written + compared)
         report(step, training.steps, f"BLIP learns, loss {written.item():.2f}")

@@ -167,7 +167,17 @@ def _detail(writer: Writer, things: list[Thing], pairs: list[Relation]) -> str:
     """One relation, or one thing that catches the eye."""
     if pairs and writer.dice.chance(0.7):
         return writer.related(writer.dice.pick(pairs))
+    return _largest(writer, things)
+
+
+def _largest(writer: Writer, things: list[Thing]) -> str:
+    """The thing that most can be seen of."""
     return _single(writer, max(things, key=lambda thing: int(writer.views[thing].sum())))
+
+
+def remark(dice: Dice, scene: Scene) -> str:
+    """What catches the eye, and where it is; compose's captions may speak of it, too."""
+    return _largest(Writer(dice, scene, True), [thing for thing in scene.things if thing.label])
 
 
 def compose(dice: Dice, scene: Scene) -> tuple[str, ...]:
