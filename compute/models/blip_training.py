@@ -35,7 +35,7 @@ PAD_ID, SEP_ID, DEC_ID = 0, 3, 5  # as small_tokenizer numbers them
 PROMPTED = re.compile(r"^a (picture|photo) of ")
 STEM_WEIGHT_DECAY = 0.5  # ten times what is usual: few scenes are learnt by heart
 COLOR_WEIGHT = 0.25  # of colors, which are learnt sooner than labels
-REMARK_SHARE = 0.5  # of the texts that the decoder learns; the others are captions
+REMARK_SHARE = 0.75  # of the texts that the decoder learns; the others are captions
 BACKGROUND_WEIGHT = 0.1  # of patches without a thing or a color, as most are
 TEMPERATURE, LARGEST_SCALE = 0.07, 100.0  # of the contrastive loss at the start, and the largest scale, as in CLIP
 
