@@ -1,4 +1,4 @@
-"""The command line: `python -m compute list | doctor | run | references`."""
+"""The command line: `python -m compute list | doctor | run | references | merge`."""
 
 import enum
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from compute import plan, references, results
+from compute import merge, plan, references, results
 from compute.data.errors import DataError
 from compute.doctor import examine
 from compute.trials import Outcome, run_trials
@@ -267,6 +267,30 @@ def add_references(
     for experiment, variant in added.without_run:
         told = f"No run of {experiment} is called {variant}, so no page shows its figures yet."
         console.print(f"[yellow]{escape(told)}[/]", highlight=False, soft_wrap=True)
+
+
+@app.command("merge")
+def merge_results(
+    theirs: Annotated[Path, typer.Argument(metavar="THEIRS.duckdb", help="The results that a teammate sent.", dir_okay=False)],
+    their_images: Annotated[
+        Path | None, typer.Option("--images", help="The folder of their pictures; images beside their file.", file_okay=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What their trials that contradict ours are called; their file's name.")
+    ] = None,
+    results_file: ResultsOption = RESULTS,
+    our_images: Annotated[
+        Path | None,
+        typer.Option("--our-images", help="The folder of our pictures; images beside our file.", file_okay=False),
+    ] = None,
+) -> None:
+    """Take a teammate's trials into ours: the same ones once, contradicting ones beside ours, all of it or nothing."""
+    images = our_images or results_file.parent / IMAGES
+    with _friendly_errors():
+        merged = merge.merge(theirs, results_file, images, their_images, name)
+    for told in merge.report(merged):
+        console.print(told, highlight=False, soft_wrap=isinstance(told, str))
+    console.print(escape(f"Results are in {results_file}, pictures in {images}."), highlight=False, soft_wrap=True)
 
 
 def _choose_device(device: Device) -> torch.device:

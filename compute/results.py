@@ -1,4 +1,4 @@
-"""The only writer of `results.duckdb`: one finished trial at a time, or figures of a report, whole or not at all.
+"""The only writer of `results.duckdb`: a finished trial, a teammate's trials or a report's figures, whole or not at all.
 
 `publish` copies the current file, writes one trial's rows in one transaction, checks them, checkpoints, and puts the copy in
 the file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant complete.
@@ -7,7 +7,7 @@ the file's place in one atomic step, all under a lock where concurrent writers q
 import functools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,36 @@ def add_references(results: Path, rows: pandas.DataFrame) -> AddedReferences:
     return _rewritten(results, lambda connection: _write_references(connection, rows))
 
 
+def add_many(
+    results: Path, write: Callable[[duckdb.DuckDBPyConnection], Iterable[str] | None], finish: Callable[[], None], source: Path
+) -> None:
+    """Add what `write` inserts from the file `source`, all or none; the tables to be written to are in the catalog `results`.
+
+    `write` is called under the lock, within a transaction, and returns the run_ids that are new, or None where nothing is to
+    be added: then the file stays the same byte for byte. `finish` is called once all checks hold, right before the commit.
+    Raises ResultsError where a check fails or the file cannot be used.
+    """
+
+    def write_and_check(connection: duckdb.DuckDBPyConnection) -> bool | None:
+        connection.execute("BEGIN")
+        run_ids = write(connection)
+        if run_ids is not None:
+            _check(connection, run_ids, f" in {source}")
+        finish()
+        if run_ids is None:
+            return None
+        connection.execute("COMMIT")
+        connection.execute("CHECKPOINT")
+        return True
+
+    _rewritten(results, write_and_check)
+
+
 def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Written]) -> Written:
-    """Put a copy of the file `results`, to which `write` has written, in its place; on any error it stays as it was."""
+    """Put a copy of the file `results`, to which `write` has written, in its place; on any error it stays as it was.
+
+    It stays as it was, too, where `write` returns None.
+    """
     with _writer_lock(results):
         unfinished = results.with_name(f".{results.name}.unfinished")
         _remove(unfinished)  # what a killed writer left behind
@@ -81,9 +109,10 @@ def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Writt
                 shutil.copyfile(results, unfinished)
             with _connect(unfinished, named=results) as connection:
                 written = write(connection)
-            _flush(unfinished)
-            os.replace(unfinished, results)
-            _flush(results.parent)
+            if written is not None:
+                _flush(unfinished)
+                os.replace(unfinished, results)
+                _flush(results.parent)
         except (OSError, duckdb.Error) as error:
             raise ResultsError(
                 f"{results}: could not be written ({_first_line(error)}). What it held before is unharmed."
@@ -196,7 +225,7 @@ def _add_what_is_new(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a file of an earlier release, whose rows all stay, the tables and the columns that were added since."""
     there = set(connection.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal").fetchall())
     tables = {table for table, _ in there}
-    for table, column, data_type in _columns():
+    for table, column, data_type in contract_columns():
         if table not in tables:
             connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({TABLES[table]})")
         elif (table, column) not in there:
@@ -204,7 +233,7 @@ def _add_what_is_new(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @functools.cache
-def _columns() -> list[tuple[str, str, str]]:
+def contract_columns() -> list[tuple[str, str, str]]:
     """Table, name and type of every column of the contract, as DuckDB writes them."""
     with duckdb.connect() as connection:
         for table, columns in TABLES.items():
@@ -231,13 +260,22 @@ def _write_trial(connection: duckdb.DuckDBPyConnection, tables: Tables, run_id: 
             connection.execute(f"DELETE FROM {table} WHERE {owner} IN (SELECT unnest(?))", [list(replaced)])
     for table, rows in tables.items():
         _insert(connection, table, rows)
-    for complaint, offending in CHECKS:
-        [(count,)] = connection.execute(offending, {"run_id": run_id} if "$run_id" in offending else None).fetchall()
-        if count:
-            raise ResultsError(f"Nothing was written: {complaint} ({count} rows of run {run_id}).")
+    _check(connection, [run_id])
     connection.execute("COMMIT")
     connection.execute("CHECKPOINT")
     return replaced
+
+
+def _check(connection: duckdb.DuckDBPyConnection, run_ids: Iterable[str], where: str = "") -> None:
+    """Raise ResultsError where a check finds an offending row of these runs, or of those that runs share."""
+    own = [{"run_id": run_id} for run_id in run_ids]
+    for complaint, offending in CHECKS:
+        for parameters in own if "$run_id" in offending else (None,):
+            [(count,)] = connection.execute(offending, parameters).fetchall()
+            if count:
+                named = parameters or (own[0] if len(own) == 1 else None)
+                whose = f" of run {named['run_id']}" if named else ""
+                raise ResultsError(f"Nothing was written: {complaint} ({count} rows{whose}{where}).")
 
 
 def _write_references(connection: duckdb.DuckDBPyConnection, rows: pandas.DataFrame) -> AddedReferences:
