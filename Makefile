@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compute dashboard test lint bench
+.PHONY: help demo compute dashboard report test lint bench
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -26,8 +26,11 @@ compute: $(READY) ## Compute what is missing of results.duckdb; choose with ARGS
 dashboard: $(READY) ## Show the published results.duckdb
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
 
+report: $(READY) ## Write what the dashboard shows into report.html, which opens anywhere; choose with ARGS="--results FILE"
+	$(BIN)/python -m dashboard.report $(ARGS)
+
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(READY) ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check .
