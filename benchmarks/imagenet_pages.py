@@ -103,7 +103,7 @@ class Draw:
 
 
 # Modules of pages that these results hold nothing for.
-OTHER_PAGES = ("queries_captions", "queries_heads", "queries_retrieval")
+OTHER_PAGES = ("queries_captions", "queries_comparison", "queries_heads", "queries_retrieval")
 # Functions that ask two of the queries below, one after the other.
 COMPOSED = (
     "queries_predictions.outcome_counts",

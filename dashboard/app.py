@@ -17,7 +17,7 @@ ROOT = HERE.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
 
-from dashboard import layout  # noqa: E402
+from dashboard import layout, links, loaded, saving  # noqa: E402
 from dashboard.app_pages import (  # noqa: E402
     caption_sampling,
     fp32_vs_fp16,
@@ -32,6 +32,7 @@ from dashboard.app_pages import (  # noqa: E402
     wordnet_synsets,
 )
 from dashboard.connection import open_results  # noqa: E402
+from dashboard.views import beside, notes  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
@@ -54,18 +55,29 @@ def main() -> None:
             pages[stem] = streamlit.Page(_drawing(module, pages), title=module.TITLE, url_path=stem, default=module is overview)
             by_section.setdefault(section, []).append(pages[stem])
     streamlit.navigation(by_section).run()
+    loaded.leave_alone()
 
 
 def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
     """What draws a module's page on the results of this moment."""
+    stem = module.__name__.rpartition(".")[2]
 
     def draw() -> None:
         path = Path(os.environ.get("CONTRAST_RESULTS", ROOT / "results.duckdb"))
         images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
         with layout.errors_as_messages():
-            module.page(open_results(path, images), pages)
+            results = open_results(path, images)
+            top = links.arrive(results, stem)
+            module.page(results, pages)
+            beside.of_page(results, module, pages)
+            notes.of_page(results, stem, pages)
+            links.tell(stem, top)
+            with streamlit.container(horizontal=True, vertical_alignment="center", gap="small"):
+                links.copy_link(results)
+                saving.page_button(results, stem)
 
     return draw
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ import altair
 import numpy as np
 import pandas
 
-from dashboard.charts import FRACTION_AXIS, INTERVAL_COLOR, Chart
+from dashboard.charts import FRACTION_AXIS, TEXT_COLOR, Chart
 
 # The theme's categorical colors; shapes tell them apart in grey.
 K_COLORS = ("#2a78b8", "#e8923a", "#3aa387", "#b85a9e", "#8a6f3c")
@@ -35,7 +35,11 @@ def over_temperature(
         tooltip=_tooltip(form, "k", "temperature"),
     )
     line = base.mark_line(strokeWidth=1.25).encode(y=y)
-    spans = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(y=altair.Y("low:Q"), y2="high:Q")
+    spans = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2, aria=False)
+        .encode(y=altair.Y("low:Q"), y2="high:Q")
+    )
     shape = altair.Shape("k:N", scale=altair.Scale(domain=[*names], range=_cycled(K_SHAPES, names)), legend=_LEGEND)
     points = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, shape=shape)
     return altair.layer(*parts, line, spans, points).properties(height=height)
@@ -63,8 +67,8 @@ def _tooltip(form: str, *names: str) -> list[altair.Tooltip]:
 def _greedy(greedy: pandas.DataFrame, y: altair.Y, form: str) -> list[altair.Chart]:
     """A line across the whole chart, with its name and the band of its interval."""
     base = altair.Chart(greedy.assign(name=GREEDY)).encode(tooltip=_tooltip(form, "name"))
-    spans = base.transform_filter("isValid(datum.low)").mark_rect(color=GREEDY_COLOR, opacity=0.14)
-    label = base.mark_text(align="left", baseline="bottom", dx=5, dy=-4, fontSize=13, color=INTERVAL_COLOR)
+    spans = base.transform_filter("isValid(datum.low)").mark_rect(color=GREEDY_COLOR, opacity=0.14, aria=False)
+    label = base.mark_text(align="left", baseline="bottom", dx=5, dy=-4, fontSize=13, color=TEXT_COLOR)
     return [
         spans.encode(y=altair.Y("low:Q"), y2="high:Q"),
         base.mark_rule(strokeWidth=2, strokeDash=[7, 4], color=GREEDY_COLOR).encode(y=y),
@@ -92,7 +96,7 @@ def bleu_against_diversity(rows: pandas.DataFrame, names: Sequence[str], title: 
     points = base.mark_point(filled=True, size=110, opacity=1).encode(shape=shape)
     greedy = base.transform_filter(altair.datum.group == GREEDY)
     on_top = greedy.mark_point(filled=True, size=170, opacity=1, stroke="#ffffff", strokeWidth=1).encode(shape=shape)
-    label = altair.Chart(shared_labels(rows)).mark_text(align="left", dx=10, dy=-10, fontSize=13, color=INTERVAL_COLOR)
+    label = altair.Chart(shared_labels(rows)).mark_text(align="left", dx=10, dy=-10, fontSize=13, color=TEXT_COLOR)
     texts = label.encode(x="diversity:Q", y="bleu:Q", text="label:N")
     return altair.layer(line, points, on_top, texts).properties(height=400)
 

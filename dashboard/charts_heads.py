@@ -6,7 +6,7 @@ import altair
 import numpy as np
 import pandas
 
-from dashboard.charts import AROUND_PX, FRACTION_AXIS, INTERVAL_COLOR, NAMES_AXIS, Chart
+from dashboard.charts import AROUND_PX, FRACTION_AXIS, NAMES_AXIS, TEXT_COLOR, Chart
 
 # The theme's categorical colors in a fixed order, where all heads are shown at once; dashes tell them apart in grey.
 HEAD_COLORS = {
@@ -104,9 +104,9 @@ def cost_quality(rows: pandas.DataFrame, names: Sequence[str], cost_title: str, 
             dx=9 if right else -9,
             dy=LABEL_ABOVE_PX if above else LABEL_BELOW_PX,
             fontSize=13,
-            color=INTERVAL_COLOR,
+            color=TEXT_COLOR,
         )
-        parts.append(text.encode(y="mean_iou:Q", text="head:N", color=altair.value(INTERVAL_COLOR)))
+        parts.append(text.encode(y="mean_iou:Q", text="head:N", color=altair.value(TEXT_COLOR)))
     return altair.layer(*parts).properties(height=380)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import altair
 import pandas
 
-from dashboard.charts import AROUND_PX, INTERVAL_COLOR, NAMES_AXIS, TOP_LEGEND, Chart
+from dashboard.charts import AROUND_PX, INTERVAL_COLOR, NAMES_AXIS, TEXT_COLOR, TOP_LEGEND, Chart
 
 # The theme's categorical colors in a fixed order, where every precision is shown at once.
 PRECISION_COLORS = {"fp32": "#2a78b8", "fp16": "#e8923a", "bf16": "#6a6f7a", "tf32": "#3aa387"}
@@ -223,7 +223,7 @@ def layer_errors(rows: pandas.DataFrame, bound: float | None, bound_text: str) -
     if bound is not None:
         at = altair.Chart(pandas.DataFrame({"relative": [bound], "text": [bound_text]})).encode(y="relative:Q")
         parts.append(at.mark_rule(color=INTERVAL_COLOR, strokeDash=[2, 3], strokeWidth=1.5))
-        label = at.mark_text(align="right", baseline="bottom", dy=-3, color=INTERVAL_COLOR, fontSize=12)
+        label = at.mark_text(align="right", baseline="bottom", dy=-3, color=TEXT_COLOR, fontSize=12)
         parts.append(label.encode(x=altair.value("width"), text="text:N"))
     return altair.layer(*parts).properties(height=400)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair
 import pandas
 
-from dashboard.charts import INTERVAL_COLOR, NAMES_AXIS, Chart
+from dashboard.charts import INTERVAL_COLOR, NAMES_AXIS, TEXT_COLOR, Chart
 
 # The theme's categorical colors and more, in a fixed order by place; dashes tell them apart in grey.
 COLORS = (
@@ -83,7 +83,7 @@ def rank_histogram(rows: pandas.DataFrame, color: str, query_words: str) -> Char
         scale=altair.Scale(domain=[0, 1.08], nice=False),
     )
     bars = base.mark_bar(cornerRadiusEnd=2, color=color).encode(y=y)
-    counts = base.mark_text(dy=-8, fontSize=12, color=INTERVAL_COLOR).encode(
+    counts = base.mark_text(dy=-8, fontSize=12, color=TEXT_COLOR).encode(
         y="share:Q", text=altair.Text("queries:Q", format=",.1~f")
     )
     ticks = base.mark_tick(thickness=3, size=34, color="#1b2430", stroke="#ffffff", strokeWidth=1).encode(y="chance:Q")
@@ -169,7 +169,7 @@ def _tick_labels(ticks: pandas.DataFrame, axes: Sequence[str], x: altair.X, y: a
     notches = altair.Chart(ticks).mark_tick(orient="horizontal", size=9, thickness=1.5, color=INTERVAL_COLOR)
     labels = [
         altair.Chart(ticks[chosen])
-        .mark_text(fontSize=12, color=INTERVAL_COLOR, baseline="middle", align=align, dx=dx, dy=dy)  # type: ignore[arg-type]
+        .mark_text(fontSize=12, color=TEXT_COLOR, baseline="middle", align=align, dx=dx, dy=dy)  # type: ignore[arg-type]
         .encode(x=x, y=y, text="label:N")
         for chosen, align, dx, dy in groups
         if chosen.any()
@@ -202,7 +202,7 @@ def epoch_recall(
     across = altair.Chart(levels).encode(y="recall:Q")
     parts: list[altair.Chart] = [
         across.mark_rule(strokeDash=CHANCE_DASH, strokeWidth=2, color=INTERVAL_COLOR),
-        across.mark_text(align="right", x="width", dx=-4, dy=-9, fontSize=12, color=INTERVAL_COLOR).encode(text="label:N"),
+        across.mark_text(align="right", x="width", dx=-4, dy=-9, fontSize=12, color=TEXT_COLOR).encode(text="label:N"),
         base.mark_line(strokeWidth=2.5).encode(y=y, color=color, strokeDash=_dash(names, every, _legend()), tooltip=tooltip),
         base.mark_point(filled=True, size=44, opacity=1).encode(y=y, color=color, tooltip=tooltip),
     ]

@@ -2,15 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas
 import streamlit
 
-from dashboard import charts
+from dashboard import charts, charts_export
 from dashboard.components.gallery import Row
 from dashboard.connection import NoResultsError, ResultsError
 
@@ -19,6 +20,7 @@ PROFILE_NOTES = {
     "gpu": "full-size networks on drawn pictures; real timings, but no published data",
     "full": "the published protocol on real data",
 }
+MERGED_PROFILE = re.compile(r"(?P<profile>.+) \((?P<name>[^()]+)\)", re.DOTALL)  # as `python -m compute merge` writes it
 MOST_BUTTONS = 4
 OPACITIES = {"0 %": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "100 %": 1.0}
 Pages = dict[str, Any]  # streamlit.Page by the stem that names experiment and page alike
@@ -27,12 +29,19 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
 
 @dataclass(frozen=True)
 class Finding:
-    """What an experiment found on one data set: a sentence in Markdown, the data's label, what it rests on, pictures."""
+    """What an experiment found on one data set: a sentence in Markdown, the data's label, what it rests on, pictures.
+
+    `view` is the query that opens what shows it on the experiment's page, `detail` what else was found, in Markdown, and
+    `report` the figures that a report has for it; both may be empty.
+    """
 
     sentence: str
     data: str
     basis: str
     pictures: list[Row]
+    view: dict[str, str] = field(default_factory=dict)
+    detail: str = ""
+    report: str = ""
 
 
 @contextmanager
@@ -81,18 +90,39 @@ def not_run_yet(experiment: str) -> None:
     streamlit.caption("This page fills by itself when the first trial is published.")
 
 
+def seeds_text(count: int) -> str:
+    """How many trainings or draws a figure rests on: 1 seed, 2 seeds averaged."""
+    return "1 seed" if count == 1 else f"{count} seeds averaged"
+
+
+def report_text(figures: Iterable[tuple[str, float]], unit: str, sources: Iterable[str]) -> str:
+    """A report's figures by what they are of, in Markdown, with their unit and sources; empty where there are none."""
+    told = [f"{plain(name, 60)} {value:.2f}".strip() for name, value in figures]
+    return f"the report: {' · '.join(told)} ({plain(unit)}; {plain(', '.join(dict.fromkeys(sources)))})" if told else ""
+
+
 def profile_note(profile: str) -> str:
-    """What a profile's figures are worth, in a few words of Markdown."""
-    return f"Profile **{plain(profile)}**: {PROFILE_NOTES.get(profile, 'a profile that this dashboard does not know')}."
+    """What a profile's figures are worth, in a few words of Markdown, and where those that were merged came from."""
+    merged = MERGED_PROFILE.fullmatch(profile)
+    known = PROFILE_NOTES.get(merged["profile"] if merged else profile, "a profile that this dashboard does not know")
+    origin = f"; merged from the results called {plain(merged['name'])}, kept apart from those here" if merged else ""
+    return f"Profile **{plain(profile)}**: {known}{origin}."
 
 
 def choose_data(found: pandas.DataFrame) -> pandas.Series:
-    """Let a person pick one of the rows, which are data sets with their profiles; the choice is in the address."""
+    """Let a person pick one of the rows, which are data sets with their profiles; the choice is in the address.
+
+    The first that was not merged from others' results is picked at first.
+    """
     labels = dataset_labels(found)
+    own = (place for place, profile in enumerate(found.profile) if not MERGED_PROFILE.fullmatch(str(profile)))
+    first = next(own, 0)
     if len(labels) <= MOST_BUTTONS:  # buttons show all there is, and load much faster than a list that opens
-        chosen = streamlit.segmented_control("Data", labels, default=labels[0], required=True, key="data", bind="query-params")
+        chosen = streamlit.segmented_control(
+            "Data", labels, default=labels[first], required=True, key="data", bind="query-params"
+        )
     else:
-        chosen = streamlit.selectbox("Data", labels, key="data", bind="query-params", width=320)
+        chosen = streamlit.selectbox("Data", labels, first, key="data", bind="query-params", width=320)
     return found.iloc[labels.index(chosen)]
 
 
@@ -116,25 +146,28 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def chart(drawn: charts.Chart, rows: pandas.DataFrame, name: str) -> None:
-    """A chart, and below it a small button that saves its rows."""
-    streamlit.altair_chart(drawn, key=name)
-    csv_button(rows, name)
+    """A chart, and below it small buttons that save its rows and its picture, made only when asked for."""
+    streamlit.altair_chart(charts.unchecked(drawn), key=name)
+    with streamlit.container(horizontal=True, gap="small"):
+        csv_button(rows, name)
+        _save_button("SVG", partial(charts_export.as_svg, drawn), f"{name}.svg", "image/svg+xml")
+        _save_button("PNG", partial(charts_export.as_png, drawn), f"{name}.png", "image/png")
 
 
 def csv_button(rows: pandas.DataFrame, name: str) -> None:
     """A small button that saves rows as CSV."""
+    _save_button("CSV", partial(_csv, rows), f"{name}.csv", "text/csv", icon=":material/download:")
+
+
+def _csv(rows: pandas.DataFrame) -> str:
     # A spreadsheet would run a text that begins so as a formula.
     safe = rows.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)
-    streamlit.download_button(
-        "CSV",
-        safe.to_csv(index=False),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv_{name}",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-    )
+    return str(safe.to_csv(index=False))
+
+
+def _save_button(label: str, content: Callable[[], bytes | str], file_name: str, kind: str, icon: str | None = None) -> None:
+    key = f"save_{file_name}"
+    streamlit.download_button(label, content, file_name, kind, key=key, icon=icon, type="tertiary", on_click="ignore")
 
 
 def provenance(runs: pandas.DataFrame, run_ids: Iterable[str], pages: Pages) -> None:

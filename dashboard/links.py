@@ -20,6 +20,7 @@ from dashboard.components import copy_link as button
 from dashboard.connection import Results
 
 RESULTS = "results"  # the parameter that says on which results a link was made
+ESCAPED = re.compile(r"\\([^\w\s])")
 FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 EVERYWHERE = f"{RESULTS} notes compare beside"
 # What each page's address may say: the keys of its bound widgets, and what its code keeps in the address by itself.
@@ -162,6 +163,7 @@ def _words(name: str, values: list[str]) -> str:
 
 
 def _quoted(values: list[str]) -> str:
+    values = [ESCAPED.sub(r"\1", value) for value in values]  # names of choices are Markdown already
     return f"“{layout.plain(', '.join(values), 60)}”"
 
 

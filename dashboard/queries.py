@@ -34,6 +34,21 @@ def runs(results: Results) -> pandas.DataFrame:
 
 
 @functools.lru_cache(maxsize=8)
+def fingerprint(results: Results) -> str:
+    """Twelve hexadecimal digits that are the same for the same runs, whatever their order, and others with one run more."""
+    found = results.query(
+        """WITH lines AS (SELECT concat_ws(' ', run_id, started_at) AS line FROM run)
+           SELECT substr(sha256(coalesce(string_agg(line, chr(10) ORDER BY line), '')), 1, 12) AS fingerprint FROM lines"""
+    )
+    return str(found.fingerprint.iloc[0])
+
+
+def data_sources(results: Results) -> pandas.DataFrame:
+    """Where the pictures of each data set come from: name, source, license."""
+    return results.query("SELECT DISTINCT name, source, license FROM dataset ORDER BY ALL")
+
+
+@functools.lru_cache(maxsize=8)
 def comparisons(results: Results) -> pandas.DataFrame:
     """Data sets and profiles on which both variants of unet_skip_connections ran with the same seeds and settings.
 
@@ -214,6 +229,20 @@ def predictor_scores(results: Results, dataset: str, profile: str, ordinal: int 
         dataset=dataset,
         profile=profile,
         ordinal=ordinal,
+    )
+
+
+def notebook_scores(results: Results, run_ids: list[str]) -> pandas.DataFrame:
+    """The notebook's IoU of each image after each run's last epoch, ordered by run and image: run_id, image_id, score.
+
+    `score` is missing where neither side has a non-zero class number.
+    """
+    return results.query(
+        """SELECT run_id, image_id, intersection / nullif(union_pixels, 0) AS score
+           FROM foreground_score JOIN image USING (image_id)
+           WHERE list_contains($run_ids, run_id)
+           QUALIFY epoch = max(epoch) OVER (PARTITION BY run_id) ORDER BY run_id, ordinal, image_id""",
+        run_ids=run_ids,
     )
 
 

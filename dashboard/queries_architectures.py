@@ -13,14 +13,17 @@ MOST_LAYERS, LONGEST_TEXT = 500, 80
 
 @functools.lru_cache(maxsize=8)
 def encoder_runs(results: Results) -> pandas.DataFrame:
-    """The latest run of each encoder: variant, run_id, image_size_px (0 where it is unknown).
+    """The latest run of each encoder, one that was merged and kept apart only where there is no other.
+
+    Columns variant, run_id, image_size_px (0 where it is unknown).
 
     Asks the table `run` alone, which every results file has.
     """
     return results.query(
         """SELECT variant, run_id, coalesce(try_cast(settings ->> 'image_size_px' AS INTEGER), 0) AS image_size_px
            FROM run WHERE experiment = 'rn50_architectures'
-           QUALIFY row_number() OVER (PARTITION BY variant ORDER BY started_at DESC, run_id) = 1 ORDER BY variant DESC"""
+           QUALIFY row_number() OVER (
+               PARTITION BY variant ORDER BY profile LIKE '% (%)', started_at DESC, run_id) = 1 ORDER BY variant DESC"""
     )
 
 

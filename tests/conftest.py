@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from compute.results import publish
+from dashboard import charts
 
 # Read when torch is imported. Small networks gain nothing from a second thread, and lose much on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,6 +37,12 @@ def _draw_pair(path: Path, number: int, height: int = 32, width: int = 32) -> No
     photo = (255 - COLORS[labels].astype(int) + noise).clip(0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate([photo, COLORS[labels]], axis=1)).save(path, quality=95, subsampling=0)
+
+
+@pytest.fixture(autouse=True)
+def charts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chart that a page draws in a test is held against Vega-Lite's schema, which the dashboard itself leaves out."""
+    monkeypatch.setattr(charts, "unchecked", lambda chart: chart)
 
 
 @pytest.fixture

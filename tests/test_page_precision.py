@@ -102,7 +102,8 @@ def test_every_view_is_drawn_whatever_the_address_says(monkeypatch, files, query
 def test_the_answer_is_computed_from_the_rows(monkeypatch, files):
     shown = words(open_page(monkeypatch, *files, PAGE))
     assert "fp16 (emulated) changes the first answer on **1 of 14** pictures" in shown
-    assert "no probability by more than **0.0061**; no effect on accuracy was shown. fp16" in shown
+    assert "no probability by more than **0.0061**." in shown
+    assert "No effect on accuracy was shown (-0.071 [-0.233, +0.108])" in shown
     assert "fp16 takes **3.91 [" in shown
     assert "At its peak a pass holds **0.53** of fp32’s memory" in shown
     shown = words(open_page(monkeypatch, *files, PAGE, precision="bf16", pictures="first five"))
@@ -128,15 +129,15 @@ def test_every_figure_says_where_it_was_measured(monkeypatch, files, query, told
 
 
 def test_the_headline_names_the_place_of_drift_times_and_memory(monkeypatch, files, tmp_path):
-    one_place = "2 threads · torch 2 · Python 3.11: drift (emulated arithmetic), times (native arithmetic, wall clock, in"
+    one_place = "2 threads · torch 2 · Python 3.11: drift (14 pictures, one seed, emulated arithmetic), times ("
     shown = words(open_page(monkeypatch, *files, PAGE)).replace("\\", "")
     assert one_place in shown
-    assert "bootstrap intervals), memory. Profile **mini**" in shown
+    assert "native arithmetic, wall clock), memory. In brackets 95 % intervals. Profile **mini**" in shown
     other = Path(shutil.copy(files[0], tmp_path / "other.duckdb"))
     with duckdb.connect(str(other)) as connection:
         connection.execute("UPDATE run SET device = 'NVIDIA H100', threads = 1 WHERE variant = 'memory'")
     shown = words(open_page(monkeypatch, other, files[1], PAGE)).replace("\\", "")
-    assert "bootstrap intervals). On NVIDIA H100 · 1 thread · torch 2 · Python 3.11: memory. Profile" in shown
+    assert "wall clock). On NVIDIA H100 · 1 thread · torch 2 · Python 3.11: memory. In brackets" in shown
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_without_labels_there_is_no_picture_of_a_class(monkeypatch, files):
         assert "changes the first answer" not in words(app)
 
 
-@pytest.mark.parametrize("only_lower, told", [(0, "is **less** often right"), (7, "no effect on accuracy was shown")])
+@pytest.mark.parametrize("only_lower, told", [(0, "is **less** often right"), (7, "No effect on accuracy was shown")])
 def test_the_headline_names_the_effect_on_accuracy(monkeypatch, files, only_lower, told):
     with duckdb.connect(str(files[0])) as connection:
         connection.execute("UPDATE prediction SET label_rank = 1")
@@ -287,7 +288,8 @@ def test_drift_that_is_no_number_counts_nowhere(files, column, value):
     with duckdb.connect(str(files[0])) as connection:
         connection.execute(f"UPDATE precision_drift SET {column} = '{value}' WHERE ordinal <= 5")
     [finding] = fp32_vs_fp16.findings(open_results(*files))
-    assert "changes the first answer on **0 of 9** pictures and no probability by more than **5.2 × 10⁻⁴**" in finding.sentence
+    assert "changes the first answer on **0 of 9** pictures (0.0 [0.0, 29.9] %)" in finding.sentence
+    assert finding.sentence.endswith("no probability by more than **5.2 × 10⁻⁴**.")
 
 
 def test_pictures_of_one_number_are_shown_once(files):

@@ -159,24 +159,31 @@ def test_runs_on_other_images_are_not_compared(tmp_path):
         head_scores.counts_of(results, only_setup(results))
 
 
-def standing(variant: str, value: float, lead: Estimate | None) -> Standing:
-    return Standing(Head(variant, head_runs.HEADS[variant], ("r",), 1), Estimate(value, math.nan, math.nan), lead)
+def standing(variant: str, value: float, lead: Estimate | None, lead_of_last: Estimate | None = None) -> Standing:
+    return Standing(Head(variant, head_runs.HEADS[variant], ("r",), 1), Estimate(value, math.nan, math.nan), lead, lead_of_last)
 
 
-def test_the_sentence_names_the_steps_that_were_not_shown():
+def test_the_sentence_says_by_how_much_the_first_is_ahead_and_which_steps_were_not_shown():
     shown, open_step = Estimate(0.1, 0.05, 0.2), Estimate(0.01, -0.02, 0.04)
-    linear, transformer = standing("linear", 0.4, None), standing("transformer", 0.5, shown)
+    linear, transformer = standing("linear", 0.4, None), standing("transformer", 0.5, shown, shown)
     assert head_scores.sentence([transformer, linear]) == (
-        "The transformer leads with mean IoU **0.500**, the linear head is last with **0.400**. The difference was shown."
+        "The transformer is ahead of the linear head by **0.100 [0.050, 0.200]**: mean IoU 0.500 against 0.400."
     )
-    three = [standing("transformer", 0.5, open_step), standing("convolutional", 0.49, shown), linear]
-    told = head_scores.sentence(three)
-    assert told.endswith(
+    assert head_scores.steps([transformer, linear]) == ""
+    three = [standing("transformer", 0.5, open_step, shown), standing("convolutional", 0.49, shown, shown), linear]
+    assert "is ahead of the linear head, the last of 3, by" in head_scores.sentence(three)
+    assert head_scores.steps(three) == (
         "No difference was shown between the transformer and the convolutional head (+0.010 [-0.020, +0.040])."
     )
     assert head_scores.order_words(three) == "transformer ≈ convolutional \\> linear"
-    three[0] = standing("transformer", 0.5, shown)
-    assert head_scores.sentence(three).endswith("Every step of the order between them was shown.")
+    three[0] = standing("transformer", 0.5, shown, shown)
+    assert head_scores.steps(three) == "Every step of the order between them was shown."
+    three[0] = standing("transformer", 0.5, open_step, open_step)
+    assert head_scores.sentence(three) == (
+        "No difference was shown, even of the transformer from the linear head: mean IoU 0.500 against 0.400, "
+        "+0.010 [-0.020, +0.040]."
+    )
+    assert head_scores.steps(three) == ""
     assert head_scores.sentence([linear]) == "So far only the linear head has run: mean IoU **0.400**."
 
 

@@ -20,6 +20,7 @@ from dashboard.views.caption_tokens import word_by_word
 EXPERIMENT = rows.EXPERIMENT
 TITLE = "Caption sampling"
 QUESTION = "What do temperature and top-k do to captions?"
+COST = "about a minute and a half"  # of the miniature on two cores: 69 s, most of it training the captioner
 VIEWS = ("grid", "captions", "word by word", "diversity")
 
 
@@ -63,8 +64,26 @@ def findings(results: Results) -> list[Finding]:
     for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         setup = setup_of(results, choice)
         scores = scores_of(results, setup, ALL)
-        answers.append(Finding(sentence(setup, scores), label, basis(setup, scores), _most_different(results, setup)))
+        answers.append(
+            Finding(
+                sentence(setup, scores),
+                label,
+                basis(setup, scores),
+                _most_different(results, setup),
+                view={"data": label, "view": VIEWS[0]},
+                report=_reported(results, setup, scores),
+            )
+        )
     return answers
+
+
+def _reported(results: Results, setup: Setup, scores: Scores) -> str:
+    """The report's figures of the settings that the sentence is about."""
+    found = rows.reported_results(results)
+    of = [*filter(None, [setup.greedy]), *(change.end for change in scores.to_hottest)] or list(setup.settings[:1])
+    named = [(setting.name, found[found.variant == setting.variant]) for setting in of]
+    figures = [(name, float(own.value.iloc[0])) for name, own in named if len(own)]
+    return layout.report_text(figures, f"{rows.REPORTED_METRIC}, of other pictures", found.source)
 
 
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
@@ -82,7 +101,7 @@ def _answer(results: Results, setup: Setup, scores: Scores) -> None:
     for column, told in zip(streamlit.columns(len(figures)), figures, strict=True):
         with column:
             layout.figure(*told)
-    streamlit.caption(basis(setup, scores))
+    streamlit.caption(f"{basis(setup, scores)} {layout.profile_note(setup.profile)}")
 
 
 def _figures(results: Results, setup: Setup, scores: Scores) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ import math
 import pandas
 import streamlit
 
-from dashboard import layout, queries
+from dashboard import intervals, layout, queries
 from dashboard import queries_precision as rows
 from dashboard import queries_predictions as predictions
 from dashboard.components import gallery
@@ -22,6 +22,9 @@ from dashboard.views.precision_time import CLOCK_WORDS, Speed, speed_of, time
 EXPERIMENT = rows.EXPERIMENT
 TITLE = "fp32 vs fp16"
 QUESTION = "What does half precision change in CLIP’s image encoder?"
+COST = (
+    "about two minutes"  # of the miniature on two cores: 17 s, after a minute and a half for CLIP where it is not trained yet
+)
 VIEWS = ("time", "drift", "where it arises", "memory")
 
 
@@ -63,8 +66,11 @@ def findings(results: Results) -> list[Finding]:
     answers = []
     for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         setup = setup_of(results, choice, label, lower_precisions(results, choice)[0])
-        if told := sentence(results, setup, "all"):
-            answers.append(Finding(told, label, basis(results, setup), _most_moved(results, setup)))
+        told, more = sentence(results, setup, "all"), further(results, setup)
+        if told or more:
+            view = {"data": label, "view": VIEWS[1] if told else VIEWS[0], "precision": setup.lower}
+            pictures = _most_moved(results, setup)
+            answers.append(Finding(told or more, label, basis(results, setup), pictures, view, more if told else ""))
     return answers
 
 
@@ -91,21 +97,37 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
 
 
 def sentence(results: Results, setup: Setup, pictures: str) -> str:
-    """What a lower precision changes, in Markdown; empty where nothing was measured."""
-    lower, parts = layout.plain(setup.lower), []
-    if setup.pair:
-        summary = rows.drift_summary(results, *setup.pair, pictures)
-        if summary.images:
-            emulated = " (emulated)" if setup.is_emulated else ""
-            effects = shown_effects(rows.right_answers(results, *setup.pair, pictures))
-            accuracy = "" if effects is None else f"; {' and '.join(effects) or 'no effect on accuracy was shown'}"
-            parts.append(
-                f"{lower}{emulated} changes the first answer on **{int(summary.flips):,} of {int(summary.images):,}** pictures "
-                f"and no probability by more than **{small(summary.largest_change)}**{accuracy}"
-            )
-    speed = speed_of(results, setup, setup.lower)
-    if speed:
-        parts.append(speed.sentence(lower))
+    """What a lower precision changes in the answers, in Markdown; empty where they were not compared."""
+    if setup.pair is None or not (summary := rows.drift_summary(results, *setup.pair, pictures)).images:
+        return ""
+    lower = f"{layout.plain(setup.lower)}{' (emulated)' if setup.is_emulated else ''}"
+    flips, images = int(summary.flips), int(summary.images)
+    told = (
+        f"{lower} changes the first answer on **{flips:,} of {images:,}** pictures ({_share(flips, images)}) and no "
+        f"probability by more than **{small(summary.largest_change)}**"
+    )
+    right = rows.right_answers(results, *setup.pair, pictures)
+    effects = shown_effects(right)
+    if effects is None:
+        return f"{told}."
+    if effects:
+        return f"{told}; {' and '.join(effects)}."
+    change = intervals.paired_difference(int(right.only_lower_1), int(right.only_fp32_1), int(right.images))
+    by = "" if change.excludes_zero else f" ({intervals.as_text(change, signed=True)})"  # the test is the stricter one
+    return f"No effect on accuracy was shown{by}: {told}."
+
+
+def _share(count: int, total: int) -> str:
+    """A share with its interval, in percent: 0.0 [0.0, 0.4] %."""
+    share = intervals.proportion(count, total)
+    return f"{100 * share.value:.1f} [{100 * max(0, share.low):.1f}, {100 * share.high:.1f}] %"
+
+
+def further(results: Results, setup: Setup) -> str:
+    """What a lower precision changes in time and memory, in Markdown; empty where neither was measured."""
+    parts = []
+    if speed := speed_of(results, setup, setup.lower):
+        parts.append(speed.sentence(layout.plain(setup.lower)))
     (before, _), (after, _) = (peak_mebibytes(results, setup, name) for name in ("fp32", setup.lower))
     if before > 0 and not math.isnan(after):
         parts.append(f"At its peak a pass holds **{after / before:.2f}** of fp32’s memory")
@@ -113,9 +135,11 @@ def sentence(results: Results, setup: Setup, pictures: str) -> str:
 
 
 def _answer(results: Results, setup: Setup, pictures: str) -> None:
-    told = sentence(results, setup, pictures)
-    if told:
-        streamlit.markdown(f"#### {told}")
+    told, more = sentence(results, setup, pictures), further(results, setup)
+    if told or more:
+        streamlit.markdown(f"#### {told or more}")
+    if told and more:
+        streamlit.markdown(more)
     speed = speed_of(results, setup, setup.lower)
     for column, (label, value, interval) in zip(
         streamlit.columns(3),
@@ -124,7 +148,7 @@ def _answer(results: Results, setup: Setup, pictures: str) -> None:
     ):
         with column:
             layout.figure(label, value, interval)
-    streamlit.caption(basis(results, setup))
+    streamlit.caption(f"{basis(results, setup)} {layout.profile_note(setup.profile)}")
 
 
 def _time_figure(speed: Speed | None) -> tuple[str, str, str]:
@@ -158,21 +182,24 @@ def _memory_figure(results: Results, setup: Setup) -> tuple[str, str, str]:
 
 
 def basis(results: Results, setup: Setup) -> str:
-    """What the figures rest on: how and where drift, times and memory were measured, and the profile; in Markdown."""
+    """What the figures rest on: how much of drift and times, how and where they and memory were measured; in Markdown."""
     speed = speed_of(results, setup, setup.lower)
     places: dict[str, list[str]] = {}
     measured: list[tuple[str, str | None]] = []
     if setup.pair:
-        measured.append((f"drift ({layout.plain(setup.arithmetic, 40)} arithmetic)", setup.lower_run))
+        images = int(rows.drift_summary(results, *setup.pair, "all").images)
+        what = f"drift ({images:,} pictures, one seed, {layout.plain(setup.arithmetic, 40)} arithmetic)"
+        measured.append((what, setup.lower_run))
     if speed:
         clock = CLOCK_WORDS.get(speed.clock, layout.plain(speed.clock, 40))
-        measured.append((f"times (native arithmetic, {clock}, in brackets 95 % bootstrap intervals)", setup.timed_run))
+        passes = " and ".join(f"{count:,}" for count in dict.fromkeys(speed.repetitions))
+        measured.append((f"times ({passes} passes of each, native arithmetic, {clock})", setup.timed_run))
     if peak_mebibytes(results, setup, setup.lower)[1]:
         measured.append(("memory", setup.memory_run))
     for what, run_id in measured:
         places.setdefault(place_of(setup, run_id), []).append(what)
     told = "".join(f"On {place}: {', '.join(what)}. " for place, what in places.items())
-    return f"{told}{layout.profile_note(setup.profile)}"
+    return f"{told}In brackets 95 % intervals."
 
 
 def _most_moved(results: Results, setup: Setup) -> list[gallery.Row]:

@@ -15,6 +15,7 @@ from dashboard.views.retrieval_scores import (
     basis,
     best_random,
     chance,
+    further,
     interval_text,
     percent,
     points_text,
@@ -28,6 +29,8 @@ from dashboard.views.retrieval_tables import tables
 EXPERIMENT = rows.EXPERIMENT
 TITLE = "Image-text retrieval"
 QUESTION = "How well do images find their captions, and captions their images?"
+COST = "about a minute"  # of the miniature on two cores: 2 s, after a minute for the captioner that it shares
+REPORTED = "R@1 in percent"
 VIEWS = ("scores", "ranks", "browser", "sweep", "shifts")
 
 
@@ -75,12 +78,34 @@ def findings(results: Results) -> list[Finding]:
     answers = []
     for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         if setup := setup_of(results, choice):
-            answers.append(Finding(sentence(results, setup), label, basis(setup), _most_wrong(results, setup)))
+            answers.append(
+                Finding(
+                    sentence(results, setup),
+                    label,
+                    basis(setup),
+                    _most_wrong(results, setup),
+                    view={"data": label, "view": VIEWS[0]},
+                    detail=further(results, setup),
+                    report=_reported(results),
+                )
+            )
     return answers
+
+
+def _reported(results: Results) -> str:
+    """The report's recall at 1 of evaluation, both ways."""
+    found = rows.reported_results(results)
+    figures = []
+    for direction in rows.DIRECTIONS:
+        own = found[(found.variant == "evaluation") & (found.metric == f"{direction} {REPORTED}")]
+        figures += [(direction, float(own.value.iloc[0]))] if len(own) else []
+    return layout.report_text(figures, f"{REPORTED}, of other pictures", found.source[found.variant == "evaluation"])
 
 
 def _answer(results: Results, setup: Setup) -> None:
     streamlit.markdown(f"#### {sentence(results, setup)}")
+    if told := further(results, setup):
+        streamlit.markdown(told)
     pairs = [*zip(*(scores(results, setup, direction) for direction in rows.DIRECTIONS), strict=True)]
     lead = next((pair for pair in pairs if pair[0].variant == setup.evaluation), pairs[0])
     figures = [
@@ -98,7 +123,7 @@ def _answer(results: Results, setup: Setup) -> None:
             f"Left out: runs of “{layout.plain(variant, 60)}”, whose ranks are missing, are no ranks, or are of other captions "
             "than those of most runs here."
         )
-    streamlit.caption(basis(setup))
+    streamlit.caption(f"{basis(setup)} {layout.profile_note(setup.profile)}")
 
 
 def _beside_chance(results: Results, setup: Setup, score: Score) -> str:

@@ -18,7 +18,11 @@ from dashboard.views.architecture_tables import differences, layer_table, stage_
 EXPERIMENT = "rn50_architectures"
 TITLE = "RN50 architectures"
 QUESTION = "Are the two RN50 encoders the same?"
-BASIS = "Counted from the definitions at their real size: no weights, no chance, the same in every profile."
+COST = "a few seconds"  # in every profile
+BASIS = (
+    "Counted from the definitions at their real size: no weights, no seeds, no chance, and so no interval; the same in every "
+    "profile."
+)
 LEGEND = (
     "A bar is a layer’s output: as wide as its resolution, as thick as its channels (their root); a disc is a vector. Faded is "
     "what both have, full color what the other lacks or has otherwise; the numbers lead to the list. Batch norm and ReLU "
@@ -55,7 +59,8 @@ def findings(results: Results) -> list[Finding]:
         return []
     everything = whole(stages)
     alike = f"{everything.same} of {_and(everything.layer_counts)} layers are the same."
-    return [Finding(_sentence(stages), _picture(results), f"{alike} {BASIS}", [])]
+    seen = _picture(results)
+    return [Finding(_sentence(stages), f"{seen[:1].upper()}{seen[1:]}", f"{alike} {BASIS}", [])]
 
 
 def _picture(results: Results) -> str:

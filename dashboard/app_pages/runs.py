@@ -8,6 +8,7 @@ import streamlit
 from dashboard import layout, queries
 from dashboard.connection import Results
 from dashboard.layout import Pages
+from dashboard.views import run_comparison
 
 TITLE = "Runs"
 
@@ -58,6 +59,7 @@ def page(results: Results, pages: Pages) -> None:
         streamlit.caption(f"{len(shown)} runs. Select one to see all that is known of it.")
     else:
         _details(runs, run_id)
+    run_comparison.choose_and_show(results, runs)
 
 
 def _remember_row() -> None:
@@ -72,7 +74,7 @@ def _remember_row() -> None:
 def _details(runs: pandas.DataFrame, run_id: str) -> None:
     found = runs[runs.run_id == run_id]
     if found.empty:
-        streamlit.warning(f"These results hold no run {layout.plain(run_id)}.")
+        streamlit.warning(f"These results hold no run {layout.plain(run_id)}; shown instead: the list alone.")
         return
     run = found.iloc[0].to_dict()
     streamlit.subheader(f"Run {layout.plain(run_id)}")

@@ -16,11 +16,12 @@ from dashboard.views.head_cost import cost
 from dashboard.views.head_epochs import by_class, over_epochs
 from dashboard.views.head_hidden import hidden
 from dashboard.views.head_runs import Setup, choices, setup_of
-from dashboard.views.head_scores import SCORES, Standing, basis, estimates_of, ignorance, sentence, standings
+from dashboard.views.head_scores import SCORES, Standing, basis, estimates_of, ignorance, sentence, standings, steps
 
 EXPERIMENT = rows.EXPERIMENT
 TITLE = "Decoder heads"
 QUESTION = "Which decoder head suits a frozen Vision Transformer?"
+COST = "about a minute"  # of the miniature on two cores: 47 s
 VIEWS = ("over epochs", "class by class", "pictures", "cost", "attention", "hidden objects")
 
 
@@ -70,8 +71,26 @@ def findings(results: Results) -> list[Finding]:
     for label, (_, choice) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         setup = setup_of(results, choice)
         ranked = standings(results, setup, "pooled")
-        answers.append(Finding(sentence(ranked), label, basis(setup, ranked), _most_different(results, setup, ranked)))
+        answers.append(
+            Finding(
+                sentence(ranked),
+                label,
+                basis(setup, ranked),
+                _most_different(results, setup, ranked),
+                view={"data": label, "view": VIEWS[0]},
+                detail=steps(ranked),
+                report=_reported(results, setup),
+            )
+        )
     return answers
+
+
+def _reported(results: Results, setup: Setup) -> str:
+    """The report's figures of the heads that ran."""
+    found = rows.reported_results(results)
+    named = [(head.name, found[found.variant == head.variant]) for head in setup.heads]
+    figures = [(name, float(own.value.iloc[0])) for name, own in named if len(own)]
+    return layout.report_text(figures, f"{rows.REPORTED_METRIC}, of other pictures", found.source)
 
 
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
@@ -85,6 +104,8 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
 
 def _answer(results: Results, setup: Setup, ranked: Sequence[Standing]) -> None:
     streamlit.markdown(f"#### {sentence(ranked)}")
+    if told := steps(ranked):
+        streamlit.markdown(told)
     estimates = estimates_of(ranked)
     for column, head in zip(streamlit.columns(len(setup.heads)), setup.heads, strict=True):
         estimate = estimates[head.name]
@@ -92,7 +113,7 @@ def _answer(results: Results, setup: Setup, ranked: Sequence[Standing]) -> None:
             layout.figure(layout.plain(head.short), layout.number(estimate.value), intervals.interval_text(estimate))
     for told in ignorance(results, setup):
         streamlit.warning(told)
-    streamlit.caption(basis(setup, ranked))
+    streamlit.caption(f"{basis(setup, ranked)} {layout.profile_note(setup.profile)}")
 
 
 def _most_different(results: Results, setup: Setup, ranked: Sequence[Standing]) -> list[gallery.Row]:

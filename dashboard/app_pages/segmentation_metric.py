@@ -1,16 +1,20 @@
 """What is wrong with IoU by `logical_and` and `logical_or`?"""
 
+from dataclasses import replace
+
 import pandas
 import streamlit
 
-from dashboard import charts, layout, queries
+from dashboard import charts, intervals, layout, queries
 from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
+from dashboard.views import metric_scores
 
 EXPERIMENT = "segmentation_metric"
 TITLE = "The wrong and the right IoU"
 QUESTION = "What is wrong with IoU by `logical_and` and `logical_or`?"
+COST = "a few seconds"  # of the miniature on two cores; the U-Nets beside it are of unet_skip_connections
 METRICS = dict(zip(("notebook", "per_image", "pooled"), charts.METRIC_COLORS, strict=True))
 NETWORKS = {"skip": "U-Net with skips", "no_skip": "U-Net without skips"}
 CONSTANT = "everything is "
@@ -33,8 +37,8 @@ def page(results: Results, pages: Pages) -> None:
     scores = _scores(results, chosen, classes)
     constants, networks = _constants(scores), scores[scores.experiment != EXPERIMENT]
     if len(constants):
-        streamlit.markdown(f"#### {_sentence(scores)}")
-        streamlit.caption(_basis(chosen, classes))
+        streamlit.markdown(f"#### {_sentence(results, scores)}")
+        streamlit.caption(f"{_basis(chosen, classes, scores)} {layout.profile_note(chosen.profile)}")
         _metrics(scores)
     if networks.empty:
         layout.not_run_yet("unet_skip_connections")
@@ -54,8 +58,11 @@ def findings(results: Results) -> list[Finding]:
     for label, (_, chosen) in zip(layout.dataset_labels(found), found.iterrows(), strict=True):
         classes = queries.classes(results, chosen.dataset)
         scores = _scores(results, chosen, classes)
-        if len(_constants(scores)):
-            answers.append(Finding(_sentence(scores), label, _basis(chosen, classes), []))
+        constants = _constants(scores)
+        if len(constants):
+            view = {"data": label, "constant": constants.predictor.iloc[0]}
+            pictures = _flattered(results, chosen, scores, classes)
+            answers.append(Finding(_sentence(results, scores), label, _basis(chosen, classes, scores), pictures, view))
     return answers
 
 
@@ -71,21 +78,31 @@ def _constants(scores: pandas.DataFrame) -> pandas.DataFrame:
     return scores[scores.experiment == EXPERIMENT].sort_values(["notebook", "pooled"], ascending=[False, True])
 
 
-def _sentence(scores: pandas.DataFrame) -> str:
+def _sentence(results: Results, scores: pandas.DataFrame) -> str:
+    """How much more a predictor that knows nothing scores by the notebook's metric than by pooled mean IoU, in Markdown."""
     best = _constants(scores).iloc[0]
+    notebook, pooled, difference = metric_scores.constant_scores(results, best.run_id)
+    who = f"that {layout.plain(best.predictor)}"
+    if not difference.excludes_zero:
+        told = f"by the notebook’s IoU saying {who} scores {intervals.as_text(notebook)}, by pooled mean IoU"
+        return f"No difference was shown: {told} {intervals.as_text(pooled)}."
     sentence = (
-        f"Saying that {layout.plain(best.predictor)} scores **{best.notebook:.2f}** by the notebook’s IoU, "
-        f"and **{best.pooled:.2f}** by pooled mean IoU"
+        f"Saying {who} scores **{intervals.as_text(notebook)}** by the notebook’s IoU, "
+        f"and **{intervals.as_text(pooled)}** by pooled mean IoU"
     )
     trained = scores[scores.variant == "skip"]
     if len(trained):
-        sentence += f"; a trained U-Net scores {trained.notebook.mean():.2f} and {trained.pooled.mean():.2f}"
+        sentence += f"; a trained U-Net scores {trained.notebook.mean():.3f} and {trained.pooled.mean():.3f}"
     return f"{sentence}."
 
 
-def _basis(chosen: pandas.Series, classes: pandas.DataFrame) -> str:
-    zero = layout.plain(classes.name.iloc[0])
-    return f"{chosen.val_images} images; class number 0 is {zero}. {layout.profile_note(chosen.profile)}"
+def _basis(chosen: pandas.Series, classes: pandas.DataFrame, scores: pandas.DataFrame) -> str:
+    trained = len(scores[scores.variant == "skip"])
+    seeds = f"; of the U-Net {layout.seeds_text(trained)}" if trained else ""
+    return (
+        f"{chosen.val_images} images{seeds}; in brackets 95 % bootstrap intervals over images. Class number 0 is "
+        f"{layout.plain(classes.name.iloc[0])}."
+    )
 
 
 def _metrics(scores: pandas.DataFrame) -> None:
@@ -97,9 +114,12 @@ def _metrics(scores: pandas.DataFrame) -> None:
     streamlit.caption("Networks are averaged over their seeds. Who calls everything one class knows nothing of the picture.")
 
 
+@streamlit.fragment
+@layout.errors_as_messages()
 def _one_picture(
     results: Results, chosen: pandas.Series, network: pandas.Series, scores: pandas.DataFrame, classes: pandas.DataFrame
 ) -> None:
+    """One picture; a fragment, so that another picture or opacity does not draw the charts anew."""
     streamlit.subheader("One picture under all of them")
     constants = _constants(scores)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -136,6 +156,20 @@ def _one_picture(
         "Pooled mean IoU, all pictures": one.run_id.map(overall).map(layout.number),
     }
     streamlit.table(pandas.DataFrame(table), hide_index=True)
+
+
+def _flattered(
+    results: Results, chosen: pandas.Series, scores: pandas.DataFrame, classes: pandas.DataFrame
+) -> list[gallery.Row]:
+    """The first picture, and what the metric sees of the predictor that knows nothing."""
+    constant = _constants(scores).iloc[0]
+    class_ids = classes.class_id[classes.name == constant.predictor.removeprefix(CONSTANT)]
+    found = queries.numbered_picture(results, chosen.dataset, 1, constant.run_id)
+    if found.empty or class_ids.empty:
+        return []
+    row = _picture_row(results, found.iloc[0], constant.predictor, constant.predictor, int(class_ids.iloc[0]))
+    photo, truth, *_, seen = row.cells
+    return [gallery.Row("", "", [photo, truth, replace(seen, caption=f"“{constant.predictor}”: magenta counts as right")])]
 
 
 def _picture_row(results: Results, picture: pandas.Series, network: str, constant: str, class_id: int) -> gallery.Row:

@@ -14,6 +14,7 @@ from dashboard.views.synset_hierarchy import SynsetHierarchy, hierarchy_of
 EXPERIMENT = "wordnet_synsets"
 TITLE = "WordNet synsets"
 QUESTION = "What is ImageNet’s label hierarchy?"
+COST = "a few seconds"  # in every profile
 VIEWS = ("explorer", "four questions", "how far off")
 
 
@@ -30,8 +31,11 @@ def page(results: Results, pages: Pages) -> None:
         layout.not_run_yet(EXPERIMENT)
         return
     pair, right = _controls(results)
-    streamlit.markdown(f"#### {_sentence(results, hierarchy, pair)}")
-    streamlit.caption(_basis(results, hierarchy, pair))
+    streamlit.markdown(f"#### {_sentence(hierarchy)}")
+    if pair and (told := answer_depth.sentence(results, pair)):
+        streamlit.markdown(told)
+    note = f" {layout.profile_note(pair.profile)}" if pair else ""
+    streamlit.caption(f"{_basis(results, hierarchy, pair)}{note}")
     explore, questions, depths = streamlit.tabs(VIEWS, key="view", bind="query-params")
     if explore.open:
         with explore:
@@ -59,7 +63,12 @@ def findings(results: Results) -> list[Finding]:
     pairs: list[Pair | None] = [pair_of(row, label) for label, (_, row) in zip(labels, found.iterrows(), strict=True)]
     return [
         Finding(
-            _sentence(results, hierarchy, pair), pair.label if pair else "WordNet 3.0", _basis(results, hierarchy, pair), []
+            _sentence(hierarchy),
+            pair.label if pair else "WordNet 3.0",
+            _basis(results, hierarchy, pair),
+            [],
+            view={"data": pair.label, "view": VIEWS[2]} if pair else {"view": VIEWS[0]},
+            detail=answer_depth.sentence(results, pair) if pair else "",
         )
         for pair in pairs or [None]
     ]
@@ -79,24 +88,26 @@ def _controls(results: Results) -> tuple[Pair | None, str]:
     return pair, right
 
 
-def _sentence(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> str:
+def _sentence(hierarchy: SynsetHierarchy) -> str:
     depths = [int(hierarchy.synsets[wnid].depth) for wnid in hierarchy.by_index.values()]
     levels = f", {min(depths)} to {max(depths)} levels below the top" if depths else ""
-    counts = f"**{len(hierarchy.by_index):,}** classes are among **{len(hierarchy.synsets):,}** synsets of WordNet"
-    told = answer_depth.sentence(results, pair) if pair else ""
-    return f"ImageNet’s {counts}{levels}{f'; {told}' if told else '.'}"
+    classes, synsets = len(hierarchy.by_index), len(hierarchy.synsets)
+    return f"ImageNet’s **{classes:,}** classes are among **{synsets:,}** synsets of WordNet{levels}."
 
 
 def _basis(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> str:
-    counted = f"{sum(map(len, hierarchy.parents.values())):,} edges “is a kind of”, read from WordNet 3.0."
+    counted = (
+        f"{sum(map(len, hierarchy.parents.values())):,} edges “is a kind of”, read from WordNet 3.0 and counted, so that these "
+        "figures have no interval."
+    )
     if pair is None:
         return f"{counted} No classifier has run yet: accuracies appear when imagenet\\_rn50\\_vs\\_clip has."
     wrong = answer_depth.depths_of(results, pair).both_wrong
     compared = (
-        f"Both first answers are wrong on {wrong:,} pictures; near is a deep common ancestor of answer and truth, in brackets "
-        "the 95 % interval over pictures."
+        f"Both first answers, of one seed each, are wrong on {wrong:,} pictures; near is a deep common ancestor of answer and "
+        "truth, in brackets the 95 % interval over pictures."
     )
-    return f"{counted} {compared} {layout.profile_note(pair.profile)}"
+    return f"{counted} {compared}"
 
 
 def _conclusion() -> None:

@@ -4,6 +4,7 @@ export default function (component) {
   const root = parentElement.querySelector(".answers");
   if (root.dataset.version === data.version) return; // the same cards: what a person scrolled to stays there
   root.dataset.version = data.version;
+  followKeys(root, "button.picture");
   root.className = `answers ${data.size}`;
 
   const element = (tag, className, text) => {

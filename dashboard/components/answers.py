@@ -77,7 +77,7 @@ _component = streamlit.components.v2.component(
     "contrast_answers",
     html='<div class="answers"></div>',
     css=(HERE / "answers.css").read_text(),
-    js=(HERE / "answers.js").read_text(),
+    js=(HERE / "keys.js").read_text() + (HERE / "answers.js").read_text(),
 )
 
 

@@ -47,8 +47,7 @@ export default function (component) {
         const chosen = data.chosen[0] === rowIndex && data.chosen[1] === columnIndex;
         if (chosen) cell.classList.add("chosen");
         cell.setAttribute("aria-pressed", String(chosen));
-        cell.style.setProperty("--share", `${Math.round(8 + 92 * share)}%`);
-        if (share > 0.55) cell.classList.add("strong");
+        cell.style.setProperty("--share", `${Math.round(6 + 44 * share)}%`); // no stronger, so that numbers can be read on it
         cell.append(
           element("b", "", data.shares ? `${Math.round(100 * share)} %` : images.toLocaleString("en")),
         );

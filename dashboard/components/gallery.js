@@ -4,6 +4,7 @@ export default function (component) {
   const root = parentElement.querySelector(".gallery");
   root.style.setProperty("--mask-opacity", data.opacity);
   root.style.setProperty("--cell-width", data.cellWidth);
+  followKeys(root, "button.row");
   if (root.dataset.version === data.version) return; // the same pictures, perhaps under another opacity
   root.dataset.version = data.version;
 

@@ -49,7 +49,7 @@ _component = streamlit.components.v2.component(
     "contrast_gallery",
     html='<div class="gallery"></div>',
     css=(HERE / "gallery.css").read_text(),
-    js=(HERE / "gallery.js").read_text(),
+    js=(HERE / "keys.js").read_text() + (HERE / "gallery.js").read_text(),
 )
 
 

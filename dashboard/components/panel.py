@@ -9,14 +9,19 @@ import streamlit
 from dashboard.components import markup
 
 HERE = Path(__file__).parent
-SCRIPT = """export default function ({ data, parentElement, setTriggerValue }) {
+KEYS = (HERE / "keys.js").read_text()
+SCRIPT = (
+    KEYS
+    + """export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   if (root.shown !== data.html) root.innerHTML = root.shown = data.html;
   root.onclick = (event) => {
     const way = event.target.closest("[data-open]");
     if (way) setTriggerValue("opened", way.dataset.open);
   };
+  followKeys(root, "[data-open]");
 }"""
+)
 
 _component = streamlit.components.v2.component(
     "contrast_panel", html='<div class="root"></div>', css=(HERE / "panel.css").read_text(), js=SCRIPT

@@ -70,19 +70,26 @@ def depths_of(results: Results, pair: Pair) -> Depths:
 
 
 def sentence(results: Results, pair: Pair) -> str:
-    """Whose wrong answers are nearer to the truth, in words that follow a semicolon; empty where nothing is wrong."""
+    """Whose wrong answers are nearer to the truth, or that this was not shown, in Markdown; empty where nothing is wrong."""
     depths = depths_of(results, pair)
     a, b = layout.plain(pair.name_a), layout.plain(pair.name_b)
     if len(pair.sides) == 1:
-        return f"a wrong answer of {a} meets the truth **{depths.a.value:.1f}** levels down." if depths.wrong_a else ""
+        return f"A wrong answer of {a} meets the truth **{_levels(depths.a)}** levels down." if depths.wrong_a else ""
     if depths.both_wrong < 2:
         return ""
     difference = intervals.as_text(depths.difference, signed=True)
     if not depths.difference.excludes_zero:
-        return f"where both are wrong, neither {a} nor {b} was shown to be nearer to the truth ({difference} levels)."
+        return (
+            f"No difference was shown: where both are wrong, neither {a} nor {b} is shown to be nearer to the truth "
+            f"({difference} levels)."
+        )
     nearer, further = (b, a) if depths.difference.value > 0 else (a, b)
     size = depths.difference if depths.difference.value > 0 else _negated(depths.difference)
-    return f"where both are wrong, {nearer} is nearer to the truth than {further}, by **{intervals.as_text(size)}** levels."
+    return f"Where both are wrong, {nearer} is nearer to the truth than {further}, by **{intervals.as_text(size)}** levels."
+
+
+def _levels(depth: Estimate) -> str:
+    return f"{depth.value:.1f}" + ("" if np.isnan(depth.low) else f" [{depth.low:.1f}, {depth.high:.1f}]")
 
 
 def _negated(estimate: Estimate) -> Estimate:

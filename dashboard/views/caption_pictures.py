@@ -9,12 +9,12 @@ import numpy as np
 import pandas
 import streamlit
 
-from dashboard import bleu, layout
+from dashboard import bleu, layout, links
 from dashboard import queries_captions as rows
 from dashboard.components import captions, gallery
 from dashboard.components.captions import Caption, Card
 from dashboard.connection import Results
-from dashboard.views import picture_filters
+from dashboard.views import notes, picture_filters
 from dashboard.views.caption_runs import Setting, Setup, choose_seed, forget_unless
 from dashboard.views.caption_scores import caption_scores
 from dashboard.views.caption_tokens import LARGE_PX, references_of, split_words, tokens_of
@@ -218,3 +218,5 @@ def _dialog(results: Results, setup: Setup, pair: Pair, image_id: str, against: 
     captions.show(captions.cards([opened], can_open=False), "opened_picture")
     tokens_of(results, setup, image_id, pair.seed, against, "opened_tokens")
     streamlit.caption(layout.plain(image_id, 300))
+    notes.of_picture(results, image_id, rows.EXPERIMENT)
+    links.copy_link(results, "copy_picture_link")

@@ -258,7 +258,7 @@ def basis(setup: Setup, scores: Scores) -> str:
     return (
         f"Corpus BLEU as nltk counts it, 0 to 1, of {_pictures(scores.images)} against {scores.against}, {pooled}; in brackets "
         "the 95 % bootstrap interval over pictures, the same ones drawn for all settings."
-        f"{left_out} {layout.profile_note(setup.profile)}"
+        f"{left_out}"
     )
 
 

@@ -15,6 +15,7 @@ from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
 
 VARIANTS = tuple(VARIANT_COLORS)
+UPPER_PX = r"^\d+-(\d{1,6})$"  # of a band: its largest distance from a boundary; the band beyond all others has none
 SCORES = {"pooled": intervals.pooled_mean_iou, "per image": intervals.per_image_mean_iou}
 Counts = tuple[np.ndarray, np.ndarray]  # with and without skips, each (seeds, images, classes, 3)
 
@@ -122,6 +123,37 @@ def boundary_accuracy(results: Results, comparison: Comparison, first_only: bool
     frame = pandas.DataFrame(rows, columns=["band", "variant", "accuracy", "low", "high", "pixel_share"])
     frame["pixel_share"] /= frame.groupby("variant").pixel_share.transform("sum")
     return frame.dropna(subset=["accuracy"])
+
+
+@dataclass(frozen=True)
+class Near:
+    """Which share of the pixels that skips put right lies within some pixels of a boundary, and which share of all pixels."""
+
+    within_px: int
+    gained: Estimate
+    of_all: float
+
+
+@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+def gain_near_boundaries(results: Results, comparison: Comparison) -> Near | None:
+    """The narrowest distance within which most of the gain was shown to lie; None where there is none, or no gain."""
+    counts = queries.boundary_counts(results, comparison.run_ids, False).merge(comparison.labels, on="run_id")
+    upper_px = counts.band.str.extract(UPPER_PX, expand=False).astype(float).fillna(np.inf)
+    sums = counts.assign(upper_px=upper_px).pivot_table(
+        values=["correct", "total"], index="image_id", columns=["variant", "upper_px"], aggfunc="sum", fill_value=0
+    )
+    if sums.empty or set(VARIANTS) != set(sums["correct"].columns.get_level_values("variant")):
+        return None
+    gains = sums["correct"][VARIANTS[0]].sub(sums["correct"][VARIANTS[1]], fill_value=0)
+    totals = sums["total"][VARIANTS[0]].sum().cumsum()
+    drawn = (intervals.image_weights(len(gains)) @ gains.to_numpy(np.float64)).cumsum(axis=1)
+    if not (drawn[:, -1] > 0).all():
+        return None  # where some draws show no gain at all, its shares mean nothing
+    for place, within_px in enumerate(gains.columns[:-1]):
+        share = intervals.summarise(drawn[:, place] / drawn[:, -1])
+        if share.low > 0.5:
+            return Near(int(within_px), share, float(totals.iloc[place] / totals.iloc[-1]))
+    return None
 
 
 def picture_class_table(classes: pandas.DataFrame, variants: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_confusions as queries
 from dashboard.components import confusion_matrix
 from dashboard.components.confusion_matrix import Pair, Row
@@ -139,6 +139,8 @@ def _chosen_cell(tree: Hierarchy, branches: Sequence[Branch]) -> tuple[Any, Any]
         return int(match[1]), int(match[2])
     if (match := PAIR.fullmatch(address)) and match[1] in tree and match[2] in tree:
         return match[1], match[2]
+    if address:
+        links.not_there("cell", address, "no pictures")
     return None
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import pandas
 import streamlit
 
-from dashboard import layout, queries
+from dashboard import layout, links, queries
 from dashboard import queries_heads as rows
 from dashboard.components import gallery
 from dashboard.components.gallery import Cell, Row
 from dashboard.connection import Results
+from dashboard.views import notes
 from dashboard.views.comparison import picture_class_table
 from dashboard.views.head_runs import Setup, choose_seed
 
@@ -166,6 +167,8 @@ def _dialog(results: Results, setup: Setup, pair: Pair, image_id: str, opacity: 
         f"Seed {pair.seed}. IoU of this picture alone; a dash where a class is in neither the truth nor that prediction. "
         f"{layout.plain(image_id, 300)}"
     )
+    notes.of_picture(results, image_id, rows.EXPERIMENT)
+    links.copy_link(results, "copy_picture_link")
 
 
 def _sides(pair: Pair) -> list[tuple[str, str, str]]:

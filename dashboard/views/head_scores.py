@@ -20,11 +20,12 @@ SCORE_TITLES = {"pooled": "mean IoU, pooled over all images", "per image": "mean
 
 @dataclass(frozen=True)
 class Standing:
-    """A head's mean IoU, and by how much it is ahead of the next one on the same images; None for the last."""
+    """A head's mean IoU, and by how much it is ahead of the next one and of the last on the same images; None for the last."""
 
     head: Head
     estimate: Estimate
     lead: Estimate | None
+    lead_of_last: Estimate | None = None
 
 
 @streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
@@ -49,8 +50,10 @@ def standings(results: Results, setup: Setup, score: str) -> list[Standing]:
     order = sorted(range(len(draws)), key=lambda place: (np.isnan(draws[place][0]), -draws[place][0], place))
     found = []
     for place, following in zip(order, [*order[1:], None], strict=True):
-        lead = None if following is None else intervals.summarise(draws[place] - draws[following])
-        found.append(Standing(setup.heads[place], intervals.summarise(draws[place]), lead))
+        lead = lead_of_last = None
+        if following is not None:
+            lead, lead_of_last = (intervals.summarise(draws[place] - draws[other]) for other in (following, order[-1]))
+        found.append(Standing(setup.heads[place], intervals.summarise(draws[place]), lead, lead_of_last))
     return found
 
 
@@ -60,20 +63,37 @@ def estimates_of(found: Sequence[Standing]) -> dict[str, Estimate]:
 
 
 def sentence(found: Sequence[Standing]) -> str:
-    """Who leads, who is last, and which steps between were not shown, in Markdown."""
+    """By how much the first head is ahead of the last, or that this was not shown, in Markdown."""
     first, last = found[0], found[-1]
-    leader = f"{_capital(first.head.phrase)} leads with mean IoU **{intervals.as_text(first.estimate)}**"
-    if len(found) == 1:
+    if len(found) == 1 or first.lead_of_last is None:
         return f"So far only {first.head.phrase} has run: mean IoU **{intervals.as_text(first.estimate)}**."
-    told = f"{leader}, {last.head.phrase} is last with **{intervals.as_text(last.estimate)}**."
+    scores = f"mean IoU {layout.number(first.estimate.value)} against {layout.number(last.estimate.value)}"
+    if _holds_zero(first.lead_of_last):
+        difference = intervals.as_text(first.lead_of_last, signed=True)
+        return f"No difference was shown, even of {first.head.phrase} from {last.head.phrase}: {scores}, {difference}."
+    place = f", the last of {len(found)}," if len(found) > 2 else ""
+    told = f"{_capital(first.head.phrase)} is ahead of {last.head.phrase}{place} by "
+    without = "" if first.lead_of_last.excludes_zero else " These images give no interval."
+    return f"{told}**{intervals.as_text(first.lead_of_last)}**: {scores}.{without}"
+
+
+def _holds_zero(lead: Estimate) -> bool:
+    """Whether nothing is shown to be ahead; of a lead without an interval, whether there is none."""
+    return lead.low <= 0 <= lead.high or not lead.value > 0
+
+
+def steps(found: Sequence[Standing]) -> str:
+    """Which steps of the order were not shown, in Markdown; empty where there are fewer than two, or nothing was shown."""
+    if len(found) < 3 or found[0].lead_of_last is None or _holds_zero(found[0].lead_of_last):
+        return ""
     open_steps = [
         f"between {standing.head.phrase} and {following.head.phrase} ({intervals.as_text(standing.lead, signed=True)})"
         for standing, following in itertools.pairwise(found)
         if standing.lead is not None and not standing.lead.excludes_zero
     ]
     if not open_steps:
-        return f"{told} {'The difference was' if len(found) == 2 else 'Every step of the order between them was'} shown."
-    return f"{told} No difference was shown {' or '.join(open_steps)}."
+        return "Every step of the order between them was shown."
+    return f"No difference was shown {' or '.join(open_steps)}."
 
 
 @streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
@@ -101,11 +121,10 @@ def order_words(found: Sequence[Standing]) -> str:
 
 def basis(setup: Setup, found: Sequence[Standing]) -> str:
     """What the figures rest on, in Markdown."""
-    seeds = "1 seed" if len(setup.seeds) == 1 else f"{len(setup.seeds)} seeds averaged"
     order = f" In order: {order_words(found)}." if len(found) > 1 else ""
     return (
-        f"{setup.image_count:,} images, {setup.class_count} classes, {seeds}, {setup.epochs} epochs; in brackets the 95 % "
-        f"bootstrap interval over images.{order} {layout.profile_note(setup.profile)}"
+        f"{setup.image_count:,} images, {setup.class_count} classes, {layout.seeds_text(len(setup.seeds))}, {setup.epochs} "
+        f"epochs; in brackets the 95 % bootstrap interval over images.{order}"
     )
 
 

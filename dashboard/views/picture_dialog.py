@@ -6,12 +6,12 @@ import numpy as np
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_predictions as queries
 from dashboard.components import answers, gallery
 from dashboard.components.answers import Answers, Bar, Card, Section
 from dashboard.connection import Results
-from dashboard.views import answer_cards
+from dashboard.views import answer_cards, notes
 from dashboard.views.contest import Contest, Model
 from dashboard.views.hierarchy import Hierarchy, hierarchy_of
 
@@ -78,7 +78,9 @@ def _dialog(results: Results, contest: Contest, image_id: str, pages: layout.Pag
     )
     followed = answers.show([Section([card])], (contest.a.name, contest.b.name), "opened_picture", "single")
     streamlit.caption(f"Probabilities are the softmax of all outputs as they were stored. {layout.plain(image_id, 300)}")
-    _links(tree, picture.wnid, pages)
+    _links(results, tree, picture.wnid, pages)
+    notes.of_picture(results, image_id, queries.EXPERIMENT)
+    links.copy_link(results, "copy_picture_link")
     follow(followed, pages)
 
 
@@ -100,7 +102,7 @@ def whole_answers(results: Results, tree: Hierarchy, model: Model, picture: Any,
     return Answers(bars, verdict, known and bool(row.label_rank == 1))
 
 
-def _links(tree: Hierarchy, wnid: Any, pages: layout.Pages) -> None:
+def _links(results: Results, tree: Hierarchy, wnid: Any, pages: layout.Pages) -> None:
     if not isinstance(wnid, str):
         return
     name = layout.plain(tree.name(wnid))
@@ -113,10 +115,14 @@ def _links(tree: Hierarchy, wnid: Any, pages: layout.Pages) -> None:
                 query_params={"synset": wnid},
             )
         if wnid in tree:
-            kept = {key: value for key, value in streamlit.query_params.items() if key not in ("image", "page", "cell")}
+            kept = {
+                key: value
+                for key, value in streamlit.query_params.items()
+                if key not in ("image", "page", "cell", links.RESULTS)
+            }
             streamlit.page_link(
                 pages[queries.EXPERIMENT],
                 label=f"All pictures of {name}",
                 icon=":material/photo_library:",
-                query_params={**kept, "node": wnid, "view": "all pictures"},
+                query_params=links.to(results, **{**kept, "node": wnid, "view": "all pictures"}),
             )

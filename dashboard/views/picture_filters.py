@@ -1,12 +1,12 @@
 """Which pictures a person looks at: a branch of the tree with the way to it, and an outcome, both kept in the address."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit
 
+from dashboard import links
 from dashboard.views.contest import COLORS, Contest, Tally
 from dashboard.views.hierarchy import Hierarchy
 
@@ -47,16 +47,9 @@ def page_number(name: str, page_count: int, of: str) -> int:
     """Let a person turn pages, from 1 on; the page is in the address under `name`, and is 1 again where `of` what is new."""
     remembered = f"{name} is of"
     if streamlit.session_state.get(remembered, of) != of:
-        streamlit.query_params.pop(name, None)
+        streamlit.session_state[name] = 1
     streamlit.session_state[remembered] = of
-    asked = str(streamlit.query_params.get(name, "1"))
-    first = min(page_count, int(asked)) if re.fullmatch(r"[1-9]\d{0,5}", asked) else 1
-    key = f"{name} of {of}"
-
-    def turned() -> None:
-        set_address(name, str(streamlit.session_state[key]))
-
-    return streamlit.pagination(page_count, default=first, key=key, on_change=turned) if page_count > 1 else 1
+    return streamlit.pagination(page_count, key=name, bind="query-params") if page_count > 1 else 1
 
 
 def show(
@@ -83,6 +76,10 @@ def show(
         if picked == "" or picked in ADDRESSES:
             set_address("outcome", ADDRESSES.get(picked))
 
+    for name, known, shown in (("node", tree, "all classes"), ("outcome", ADDRESSES.values(), "all outcomes")):
+        asked = streamlit.query_params.get(name)
+        if asked and asked not in known:
+            links.not_there(name, asked, shown)
     data: dict[str, Any] = {
         "trail": [{"wnid": wnid, "name": tree.name(wnid)[:80]} for wnid in (tree.path(node) if node else [])],
         "removable": removable,

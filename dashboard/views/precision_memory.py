@@ -94,11 +94,12 @@ def _areas(moments: pandas.DataFrame) -> None:
     top_mib = HEADROOM * max(float(at_peak(moments)["in all"].max()), 0.001)
     names = in_order(moments.precision)
     for start in range(0, len(names), 3):
-        for column, precision in zip(streamlit.columns(min(3, len(names))), names[start : start + 3], strict=False):
+        columns = streamlit.columns(min(3, len(names)))
+        for number, (column, precision) in enumerate(zip(columns, names[start : start + 3], strict=False), start=start + 1):
             with column:
                 streamlit.markdown(f"**{layout.plain(precision)}**")
                 drawn = thinned(moments[moments.precision == precision])
-                streamlit.altair_chart(charts.memory_areas(drawn, categories, top_mib))
+                layout.chart(charts.memory_areas(drawn, categories, top_mib), drawn, f"memory_over_a_pass_{number}")
     layout.csv_button(moments, "memory_over_a_pass")
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_precision as queries
 from dashboard import queries_predictions as predictions
 from dashboard.components import answers, gallery
 from dashboard.components.answers import Answers, Card, Fact, Section
 from dashboard.connection import Results
-from dashboard.views import answer_cards, picture_filters
+from dashboard.views import answer_cards, notes, picture_filters
 from dashboard.views.contest import Contest, Model
 from dashboard.views.hierarchy import Hierarchy, hierarchy_of
 from dashboard.views.picture_dialog import LARGE_PX, SHOWN_ANSWERS, follow, open_picture, probabilities, whole_answers
@@ -118,6 +118,8 @@ def _dialog(results: Results, setup: Setup, image_id: str, pages: layout.Pages) 
             icon=":material/account_tree:",
             query_params={"synset": picture.wnid},
         )
+    notes.of_picture(results, image_id, queries.EXPERIMENT)
+    links.copy_link(results, "copy_picture_link")
     follow(followed, pages)
 
 

@@ -123,8 +123,8 @@ def all_pictures(results: Results, contest: Contest, pages: layout.Pages) -> Non
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         typed = streamlit.text_input(
             "Class or branch",
-            None,
             key=picture_filters.SEARCH,
+            bind="query-params",
             type="search",
             placeholder="dog, vehicle, n02084071, …",
             max_chars=80,

@@ -145,20 +145,35 @@ def _signed(share: float) -> str:
 
 
 def sentence(results: Results, setup: Setup) -> str:
-    """How well the heads retrieve, whether fine-tuning changes it, and whether a random start comes up to it; in Markdown."""
+    """How well the heads retrieve, beside guessing, in Markdown."""
     to_text, to_image = (scores(results, setup, direction) for direction in rows.DIRECTIONS)
-    guess = [percent(chance(results, setup, direction).recalls[1]) for direction in rows.DIRECTIONS]
+    guess = [chance(results, setup, direction).recalls[1] for direction in rows.DIRECTIONS]
     lead = _leading(setup, to_text, to_image)
     name = setup.variants[lead]
     who = "The trained heads put" if name == setup.evaluation else f"“{layout.plain(name.name)}” puts"
-    told = [
-        f"{who} a right caption first for **{percent_text(to_text[lead].recalls[1])}** of images and the right image for "
-        f"**{percent_text(to_image[lead].recalls[1])}** of captions (guessing: {' and '.join(dict.fromkeys(guess))})."
-    ]
-    if setup.evaluation:
-        told += [tuned_words(*pair) for pair in zip(to_text, to_image, strict=True) if pair[0].variant.variant == "fine_tuned"]
-        told.append(random_words([*zip(to_text, to_image, strict=True)]))
-    return " ".join(filter(None, told))
+    recalls = to_text[lead].recalls[1], to_image[lead].recalls[1]
+    better = [recall.low > by_chance for recall, by_chance in zip(recalls, guess, strict=True)]
+    told = (
+        f"{who} a right caption first for **{percent_text(recalls[0])}** of images and the right image for "
+        f"**{percent_text(recalls[1])}** of captions"
+    )
+    guessed = " and ".join(dict.fromkeys(map(percent, guess)))
+    if all(better):
+        return f"{told} (guessing: {guessed})."
+    if not any(better):
+        return (
+            f"No difference from guessing ({guessed}) was shown: {told[:1].lower() if told[0] == 'T' else told[:1]}{told[1:]}."
+        )
+    return f"{told}; only {rows.DIRECTIONS[better.index(True)]} is shown to be better than guessing ({guessed})."
+
+
+def further(results: Results, setup: Setup) -> str:
+    """Whether fine-tuning changes the figures, and whether a random start comes up to them, in Markdown; may be empty."""
+    if not setup.evaluation:
+        return ""
+    both = [*zip(*(scores(results, setup, direction) for direction in rows.DIRECTIONS), strict=True)]
+    tuned = [tuned_words(*pair) for pair in both if pair[0].variant.variant == "fine_tuned"]
+    return " ".join(filter(None, [*tuned, random_words(both)]))
 
 
 def _leading(setup: Setup, to_text: Sequence[Score], to_image: Sequence[Score]) -> int:
@@ -224,8 +239,11 @@ def _is_behind(score: Score) -> bool:
 def basis(setup: Setup) -> str:
     """What the figures rest on, in Markdown."""
     seeds = {len(variant.seeds) for variant in setup.variants}
-    told = "one seed each" if seeds == {1} else "means over each variant’s seeds"
+    told = "one seed each"
+    if seeds != {1}:
+        counts = f"{max(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+        told = f"{counts} seeds of each variant, averaged"
     return (
         f"{setup.images:,} images with {setup.captions:,} captions, {told}; in brackets 95 % bootstrap intervals over images, "
-        f"whose captions go along, the candidates staying the same. {layout.profile_note(setup.profile)}"
+        f"whose captions go along, the candidates staying the same."
     )

@@ -78,6 +78,8 @@ def mark_rows(found: Sequence[Score], cutoff: int) -> pandas.DataFrame:
 
 def reported_value(reported: pandas.DataFrame, variant: str, direction: str, measure: str) -> float:
     """The report's figure of a variant, as the report has it; NaN where there is none."""
+    if reported.empty:  # as it mostly is, and asked a hundred times
+        return math.nan
     own = reported[(reported.variant == variant) & (reported.metric == f"{direction} {measure}")]
     return float(own.value.iloc[0]) if len(own) else math.nan
 

@@ -97,7 +97,8 @@ def _class_chart(contest: Contest, table: pandas.DataFrame) -> None:
             streamlit.markdown(f"**{layout.plain(model.name)} ahead** in {len(rows):,} of {len(table):,} classes")
             if len(rows):
                 shown = _dots(contest, rows[:DIFFERING_CLASSES])
-                streamlit.altair_chart(charts.class_differences(shown, [contest.a.name, contest.b.name]))
+                drawn = charts.class_differences(shown, [contest.a.name, contest.b.name])
+                layout.chart(drawn, shown, f"classes_that_differ_most_{'a' if model is contest.a else 'b'}")
     shown = int(((table["95 % from"] > 0) | (table["to"] < 0)).sum())
     streamlit.caption(
         f"A class has {table.pictures.median():.0f} pictures here (median), so that single classes say little. In {shown} of "

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_synsets as rows
 from dashboard.components import panel
 from dashboard.connection import Results
 from dashboard.layout import Pages
-from dashboard.views import synset_card, synset_pictures, synset_tree
+from dashboard.views import notes, synset_card, synset_pictures, synset_tree
 from dashboard.views.classifier_pair import Pair
 from dashboard.views.synset_hierarchy import SynsetHierarchy, hierarchy_of
 
@@ -111,6 +111,7 @@ def _synset(
         _basis(results, pair, scores.loc[wnid], wnid)
     elif pair is not None:
         _no_pictures(results, hierarchy, pair, wnid)
+    notes.of_class(results, wnid, "wordnet_synsets")
     below = synset_card.children(hierarchy, scores, pair, wnid, rank)
     if below is not None:
         panel.show(below, "children", on_open)
@@ -150,12 +151,14 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
         list(outcomes),
         default="all",
         required=True,
-        format_func=lambda name: f"{_spelled(name, pair)} ({counts[outcomes[name]]:,})",
+        format_func=lambda name: _spelled(name, pair),
         wrap=True,
         key="show",
         bind="query-params",
         label_visibility="collapsed",
     )
+    # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
+    streamlit.caption(" · ".join(f"{layout.plain(_spelled(name, pair))} {counts[outcomes[name]]:,}" for name in outcomes))
     count = counts[outcomes[shown]]
     if not count:
         streamlit.caption("None.")
@@ -171,7 +174,7 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
             pages["imagenet_rn50_vs_clip"],
             label="All these pictures, to filter and sort",
             icon=":material/arrow_forward:",
-            query_params={"data": pair.label, "view": "all pictures", "node": wnid},
+            query_params=links.to(results, data=pair.label, view="all pictures", node=wnid),
         )
 
 

@@ -1,7 +1,9 @@
 """A tree of synsets to expand and collapse, which is sent whole and drawn branch by branch in the browser."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas
 import streamlit
@@ -54,24 +56,30 @@ def show(
 
 def _nodes(
     hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: Sequence[tuple[str, str, str]]
-) -> dict[str, list[object]]:
+) -> dict[str, Any]:
     """What tree.js draws, in lists of one length: a synset is its place in them."""
-    wnids = list(hierarchy.synsets)
-    place = {wnid: number for number, wnid in enumerate(wnids)}
-    counts = [len(hierarchy.leaves.get(wnid, ())) for wnid in wnids]
+    frame = _frame(hierarchy)
+    wnids = frame["wnids"]
     known = pandas.DataFrame({"images": 0}, index=wnids) if scores is None else scores.reindex(wnids).fillna(0)
     shares = [
         [round(PER_MILLE * right / total) if total else -1 for right, total in zip(known[column], known.images, strict=True)]
         for _, column, _ in models
         if scores is not None
     ]
+    return {**frame, "pictures": known.images.astype(int).tolist(), "shares": shares}
+
+
+@functools.lru_cache(maxsize=4)
+def _frame(hierarchy: SynsetHierarchy) -> dict[str, Any]:
+    """What of `_nodes` is the same whatever is known of the pictures."""
+    wnids = list(hierarchy.synsets)
+    place = {wnid: number for number, wnid in enumerate(wnids)}
+    counts = [len(hierarchy.leaves.get(wnid, ())) for wnid in wnids]
     return {
         "wnids": wnids,
         "names": [hierarchy.name(wnid) for wnid in wnids],
         "counts": counts,
         "classes": [int(hierarchy.is_class(wnid)) for wnid in wnids],
-        "pictures": known.images.astype(int).tolist(),
-        "shares": shares,
         "children": [[place[child] for child in _in_order(hierarchy, wnid) if child in place] for wnid in wnids],
         "root": place.get(hierarchy.root, -1),
         "opened": [number for number, count in enumerate(counts) if count >= OPENED_SHARE * max(counts, default=0)],

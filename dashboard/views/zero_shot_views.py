@@ -126,7 +126,7 @@ def _one_picture(results: Results, contest: Contest, scaled: Model, raw: Model) 
         )
         with column:
             streamlit.markdown(f"**{title}**: entropy {entropy_bits(shares):.2f} of {np.log2(len(shares)):.2f} bits")
-            streamlit.altair_chart(charts.answer_bars(bars, COLORS[1]))
+            layout.chart(charts.answer_bars(bars, COLORS[1]), bars, f"answers_{title.lower().replace(' ', '_')}")
     scale = learned_scale(*outputs)
     streamlit.caption(
         f"Right pictures by their margin, the largest first, one of a class. Here the cosines are multiplied by {scale:.1f} "

@@ -1,0 +1,17 @@
+"""What is loaded once stays loaded, and need not be looked through again and again."""
+
+import atexit
+import functools
+import gc
+
+
+@functools.cache
+def leave_alone() -> None:
+    """Take all objects that there are out of the search for garbage, once for the process.
+
+    Streamlit searches all objects after every run of a page. Most of them are Altair's and pandas' definitions: 70 ms after
+    each click, for nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # the end of the process looks through everything once more

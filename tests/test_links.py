@@ -1,0 +1,303 @@
+"""Links: what stands in them, and what is said where one was made with other results or asks for what is not there."""
+
+import ast
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from opened_pages import open_page, words
+from PIL import Image
+from result_files import alter
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from synset_rows import BEAGLE, DATASET, DOG, publish_classifiers
+
+from compute.results import publish
+from dashboard import links, queries
+from dashboard.connection import open_results
+
+DASHBOARD = Path(links.__file__).parent
+PICTURE = "tiny-ffffffff/val/1"
+CHOICES = {
+    "checkbox", "color_picker", "date_input", "multiselect", "number_input", "pagination", "pills", "radio",
+    "segmented_control", "select_slider", "selectbox", "slider", "tabs", "text_input", "time_input", "toggle",
+}  # fmt: skip
+WRITTEN = {"notes.py"}  # fields in which a person writes, and that no link should fill
+
+
+@pytest.fixture(scope="module")
+def _classified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return publish_classifiers(tmp_path_factory.mktemp("classifiers"))
+
+
+@pytest.fixture
+def classified(tmp_path, _classified):
+    shutil.copytree(_classified[0].parent, tmp_path / "classified")
+    return tmp_path / "classified" / "results.duckdb", tmp_path / "classified" / "images"
+
+
+@pytest.fixture
+def streets(tmp_path, make_trial):
+    """Both variants of the network and a constant predictor, on two pictures."""
+    results, images = tmp_path / "streets.duckdb", tmp_path / "images"
+    for experiment, variant in (
+        ("unet_skip_connections", "skip"),
+        ("unet_skip_connections", "no_skip"),
+        ("segmentation_metric", "constant_car"),
+    ):
+        publish(results, images, _trial(make_trial, images, experiment, variant))
+    return results, images
+
+
+def _trial(make_trial, images, experiment, variant, seed=0):
+    tables = make_trial(f"run-{variant}-{seed}", f"trial-{variant}-{seed}", seed)
+    for path in tables["segmentation_mask"].path:
+        Image.new("P", (4, 4)).save(images / path)
+    return {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)}
+
+
+def link(app: AppTest) -> dict[str, str]:
+    """What the button below the page copies, by parameter."""
+    drawn = [each.proto for each in app.get("bidi_component") if "copy_link" in each.proto.component_name]
+    return dict(parse_qsl(json.loads(drawn[-1].json)["query"]))
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(warning.value.replace("\\", "") for warning in app.warning)
+
+
+def turn_to(app: AppTest, page: str, query: dict[str, str]) -> AppTest:
+    """Another page in the same session."""
+    app._page_hash = calc_hash(page)
+    app.query_params = query
+    return app.run()
+
+
+def open_tab(app: AppTest, name: str) -> None:
+    """Another tab of the page, in the address as the browser writes it."""
+    app.session_state["view"] = name
+    app.query_params = {**app.query_params, "view": name}
+    app.run()
+
+
+def test_the_fingerprint_is_of_every_run_and_when_it_began(streets, make_trial, tmp_path):
+    results, images = streets
+    lines = [f"run-{variant}-0 2026-01-02 03:04:05" for variant in ("constant_car", "no_skip", "skip")]
+    expected = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    copied, ordered = tmp_path / "copied.duckdb", tmp_path / "ordered.duckdb"
+    shutil.copy(results, copied)
+    shutil.copy(results, ordered)
+    alter(ordered, "CREATE TABLE other AS FROM run ORDER BY run_id DESC", "DELETE FROM run", "INSERT INTO run FROM other")
+    for same in (results, copied, ordered):
+        assert queries.fingerprint(open_results(same, images)) == expected
+    publish(results, images, _trial(make_trial, images, "unet_skip_connections", "skip", 1))
+    assert queries.fingerprint(open_results(results, images)) != expected
+
+
+def test_a_link_says_all_choices_also_those_at_their_defaults(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", sort="hardest", opacity="75 %", foo="1")
+    assert (
+        link(app).items()
+        >= {
+            "data": "Tiny · mini",
+            "images": "all",
+            "score": "pooled",
+            "sort": "hardest",
+            "opacity": "75 %",
+            "seed": "0",
+            "page": "1",
+            "view": "picture by picture",
+            "results": queries.fingerprint(open_results(*streets)),
+        }.items()
+    )
+    assert "foo" not in link(app)
+
+
+def test_a_link_opens_what_it_was_made_of_without_a_word(monkeypatch, streets):
+    query = {"sort": "hardest", "opacity": "75 %", "score": "per image", "picture": PICTURE}
+    copied = link(open_page(monkeypatch, *streets, "unet_skip_connections", **query))
+    again = open_page(monkeypatch, *streets, "unet_skip_connections", **copied)
+    assert said(again) == ""
+    assert link(again) == copied
+    assert copied.items() >= query.items()
+
+
+def test_a_link_keeps_what_a_tab_held_that_is_closed_now(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", sort="hardest")
+    open_tab(app, "training")
+    assert not any(group.key == "sort" for group in app.button_group)
+    assert link(app)["sort"] == "hardest"
+    assert link(app)["view"] == "training"
+
+
+def test_a_link_made_with_other_results_says_so_and_shows_what_it_can(monkeypatch, streets, make_trial):
+    results, images = streets
+    made_with = queries.fingerprint(open_results(results, images))
+    publish(results, images, _trial(make_trial, images, "unet_skip_connections", "skip", 1))
+    now = queries.fingerprint(open_results(results, images))
+    app = open_page(monkeypatch, results, images, "unet_skip_connections", sort="hardest", results=made_with)
+    assert said(app) == f"This link was made with other results (then {made_with}, now {now}). What it shows may differ."
+    assert next(group.value for group in app.button_group if group.key == "sort") == "hardest"
+    assert link(app)["results"] == now
+    assert said(open_page(monkeypatch, results, images, "unet_skip_connections", results=now)) == ""
+    odd = open_page(monkeypatch, results, images, "runs", results="<b>x</b>")
+    assert "results “<b>x</b>”, which is no fingerprint" in said(odd)
+
+
+MALFORMED = [
+    ("unet_skip_connections", {"score": "zzz"}, "**score** “zzz”, which is not there; shown instead: “pooled”."),
+    ("unet_skip_connections", {"view": "x" * 5000}, f"**view** “{'x' * 59}…”, which is not there"),
+    ("unet_skip_connections", {"seed": "<b>7"}, "**seed** “<b>7”, which is not there; shown instead: “0”."),
+    ("unet_skip_connections", {"experiment": "all"}, "**experiment** “all”, which is no choice of this page"),
+    ("unet_skip_connections", {"picture": "none"}, "no picture none"),
+    ("segmentation_metric", {"number": "999"}, "**number** “999”, which is not there; shown instead: “2”."),
+    ("segmentation_metric", {"number": "two"}, "**number** “two”, which is not there; shown instead: “2”."),
+    ("segmentation_metric", {"constant": ""}, "**constant** “”, which is not there; shown instead: “everything is car”."),
+    ("runs", {"experiment": "x"}, "**experiment** “x”, which is not there; shown instead: “all”."),
+    ("runs", {"run": "<i>none"}, "no run <i>none"),
+    ("", {"'; DROP TABLE run": "1"}, "**'; DROP TABLE run** “1”, which is no choice of this page"),
+    ("", {f"p{number}": "1" for number in range(20)}, "and 12 more"),
+]
+MALFORMED_CLASSES = [
+    ("imagenet_rn50_vs_clip", {"a": "x"}, "**a** “x”, which is not there; shown instead: “ImageNet RN50”."),
+    ("imagenet_rn50_vs_clip", {"view": "all pictures", "node": "n1"}, "**node** “n1”, which is not there; shown instead: all"),
+    ("imagenet_rn50_vs_clip", {"view": "all pictures", "outcome": "no"}, "**outcome** “no”, which is not there"),
+    ("imagenet_rn50_vs_clip", {"view": "confusions", "cell": "99-99"}, "**cell** “99-99”, which is not there"),
+    ("imagenet_rn50_vs_clip", {"image": "none"}, "no picture none"),
+    ("wordnet_synsets", {"synset": "n1"}, "n1 is no synset of ImageNet’s tree; here is the top of it."),
+    ("wordnet_synsets", {"show": "q"}, "**show** “q”, which is not there; shown instead: “all”."),
+    ("wordnet_synsets", {"page": "-9"}, "**page** “-9”"),
+]
+
+
+@pytest.mark.parametrize("page, query, told", MALFORMED)
+def test_what_is_not_there_is_named_with_what_is_shown_instead(monkeypatch, streets, page, query, told):
+    app = open_page(monkeypatch, *streets, page, **query)
+    assert not app.exception
+    assert told in said(app)
+
+
+@pytest.mark.parametrize("page, query, told", MALFORMED_CLASSES)
+def test_what_is_not_there_is_named_on_the_pages_of_classes(monkeypatch, classified, page, query, told):
+    app = open_page(monkeypatch, *classified, page, **query)
+    assert not app.exception
+    if "page" in query:  # one page of pictures has no widget to turn it
+        assert said(app) == ""
+    else:
+        assert told in said(app)
+
+
+def test_what_a_closed_tab_would_hold_is_neither_reported_nor_lost(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", view="near boundaries", sort="hardest", curve="zzz")
+    assert said(app) == ""
+    assert link(app)["sort"] == "hardest"
+    open_tab(app, "picture by picture")
+    assert next(group.value for group in app.button_group if group.key == "sort") == "hardest"
+    assert said(app) == ""
+    open_tab(app, "training")
+    assert "**curve** “zzz”, which is not there; shown instead: “score”." in said(app)
+
+
+def test_a_notice_stays_until_something_is_chosen(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", score="zzz")
+    app.run()
+    assert "zzz" in said(app)
+    app.session_state["images"] = "first ten"
+    app.query_params = {"images": "first ten"}  # as the browser does
+    app.run()
+    assert said(app) == ""
+
+
+def test_another_page_does_not_take_over_choices_of_the_same_name(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", opacity="75 %", seed="0", sort="hardest", foo="x")
+    turn_to(app, "segmentation_metric", {})
+    assert said(app) == ""
+    assert set(link(app)) - {"compare"} == {"data", "number", "constant", "opacity", "notes", links.RESULTS}
+    assert link(app)["opacity"] == "50 %"
+    turn_to(app, "unet_skip_connections", {})
+    assert link(app)["sort"] == "skips help most"
+
+
+def test_a_link_from_page_to_page_keeps_parameters_that_both_pages_know(monkeypatch, classified):
+    app = open_page(monkeypatch, *classified, "wordnet_synsets", view="four questions", right="first answer")
+    results = open_results(*classified)
+    ours = links.to(results, view="all pictures", node=DOG, style="any")
+    # The browser sends what the old page's widgets hold, and after it what the link says.
+    query = {"right": "first answer", **ours}
+    monkeypatch.setattr("streamlit.testing.v1.local_script_runner.parse.urlencode", _first_old_then_new)
+    turn_to(app, "imagenet_rn50_vs_clip", query)
+    assert app.session_state["view"] == "all pictures"
+    assert "right" not in app.query_params
+    assert said(app) == ""
+
+
+def _first_old_then_new(query, doseq):
+    """As `urlencode`, with the old page's view before what the link says."""
+    return urlencode([("view", "four questions"), *query.items()] if links.RESULTS in query else query, doseq=doseq)
+
+
+@pytest.mark.parametrize(
+    "page, query, shown",
+    [
+        ("imagenet_rn50_vs_clip", {"image": f"{DATASET}/3"}, f"{DATASET}/3"),
+        ("wordnet_synsets", {"synset": BEAGLE}, "1 class"),
+    ],
+)
+def test_a_picture_and_a_synset_have_an_address(monkeypatch, classified, page, query, shown):
+    app = open_page(monkeypatch, *classified, page, **query)
+    assert shown in words(app).replace("\\", "")
+    assert said(app) == ""
+    assert link(app).items() >= query.items()
+
+
+def test_a_run_has_an_address(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "runs", run="run-skip-0")
+    assert "Run run-skip-0" in words(app).replace("\\", "")
+    assert link(app)["run"] == "run-skip-0"
+
+
+@pytest.mark.parametrize("page", links.PARAMETERS)
+def test_the_link_of_every_page_of_the_published_results_opens_without_a_word(monkeypatch, page):
+    published = DASHBOARD.parent / "results.duckdb", DASHBOARD.parent / "images"
+    stem = "" if page == "overview" else page
+    first = open_page(monkeypatch, *published, stem)
+    again = open_page(monkeypatch, *published, stem, **link(first))
+    assert not again.exception
+    assert said(again) == said(first)
+    assert link(again) == link(first)
+    assert set(link(first)) <= links._known(page)
+
+
+def _calls() -> list[tuple[Path, ast.Call]]:
+    return [
+        (path, node)
+        for path in DASHBOARD.rglob("*.py")
+        if path.name not in WRITTEN
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHOICES
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "streamlit"
+    ]
+
+
+def _arguments(call: ast.Call) -> dict[str | None, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def test_every_choice_is_in_the_address():
+    calls = _calls()
+    assert len(calls) > 50
+    unbound = [f"{path.name}:{call.lineno}" for path, call in calls if "bind" not in _arguments(call)]
+    assert unbound == []
+
+
+def test_every_parameter_is_known_to_a_page():
+    known = {name for names in (links.EVERYWHERE, *links.PARAMETERS.values()) for name in names.split()}
+    keys = [_arguments(call)["key"] for _, call in _calls()]
+    named = {key.value for key in keys if isinstance(key, ast.Constant)}
+    assert len(named) > 25
+    assert named <= known, f"add to links.PARAMETERS: {sorted(named - known)}"
+    assert set(links.STEPS.split()) <= known
+    assert {path.stem for path in (DASHBOARD / "app_pages").glob("[a-z]*.py")} == set(links.PARAMETERS)
