@@ -99,7 +99,7 @@ def merge(theirs: Path, ours: Path, images: Path, their_images: Path | None = No
             merge_rows.attach(connection, theirs)
             outcome, run_ids = _write(connection, theirs, name, pictures)
         except (duckdb.Error, OSError) as error:
-            raise ResultsError(f"{theirs}: cannot be merged ({merge_rows.first_line(error)}). Nothing was changed.") from error
+            raise ResultsError(f"{theirs}: cannot be merged ({results.first_line(error)}). Nothing was changed.") from error
         merged.append(outcome)
         return run_ids
 

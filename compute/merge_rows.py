@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from compute.merge_pictures import Pictures, printable
-from compute.results import ResultsError, contract_columns
+from compute.results import ResultsError, contract_columns, first_line
 from compute.schema import CONTRACT_VERSION, KEPT, KEYS, OWNER, SHARED, TABLES
 
 # When, where and how long: what every repetition of a trial has otherwise, though it finds the same.
@@ -241,8 +241,3 @@ def _fill(connection: Connection, table: str, **columns: Sequence[str | None]) -
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join(f'{name} VARCHAR' for name in columns)})")
     values = ", ".join(f"unnest(${name}::VARCHAR[])" for name in columns)
     connection.execute(f"INSERT INTO temp.{table} SELECT {values}", {name: list(column) for name, column in columns.items()})
-
-
-def first_line(error: Exception) -> str:
-    """What DuckDB says first."""
-    return str(error).partition("\n")[0]

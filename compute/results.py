@@ -115,7 +115,7 @@ def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Writt
                 _flush(results.parent)
         except (OSError, duckdb.Error) as error:
             raise ResultsError(
-                f"{results}: could not be written ({_first_line(error)}). What it held before is unharmed."
+                f"{results}: could not be written ({first_line(error)}). What it held before is unharmed."
             ) from error
         finally:
             _remove(unfinished)
@@ -193,7 +193,7 @@ def _connect(path: Path, named: Path, read_only: bool = False) -> Iterator[duckd
     except duckdb.Error as error:
         connection.close()
         raise ResultsError(
-            f"{named}: is no readable DuckDB file ({_first_line(error)}). Move it away, or name another file with --results."
+            f"{named}: is no readable DuckDB file ({first_line(error)}). Move it away, or name another file with --results."
         ) from error
     try:
         if is_new:
@@ -216,7 +216,7 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, named: Path) -> None:
         versions = [version for (version,) in connection.execute("SELECT version FROM contract").fetchall()]
         connection.execute("SELECT trial_key, run_id FROM run LIMIT 0")
     except duckdb.Error as error:
-        raise ResultsError(f"{named}: its tables are not as expected ({_first_line(error)}). {ANOTHER_FILE}") from error
+        raise ResultsError(f"{named}: its tables are not as expected ({first_line(error)}). {ANOTHER_FILE}") from error
     if versions != [CONTRACT_VERSION]:
         raise ResultsError(f"{named}: has tables of version {versions}, this program writes {CONTRACT_VERSION}. {ANOTHER_FILE}")
 
@@ -316,7 +316,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> No
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_rows {known}")
     except duckdb.Error as error:
         connection.execute("ROLLBACK")  # or the next statement, unregister, fails as well
-        raise ResultsError(f"Nothing was written: rows do not fit the table {table} ({_first_line(error)}).") from error
+        raise ResultsError(f"Nothing was written: rows do not fit the table {table} ({first_line(error)}).") from error
     finally:
         connection.unregister("new_rows")
 
@@ -328,7 +328,7 @@ def _check_pictures(images: Path, tables: Tables) -> None:
                 raise ResultsError(f"Nothing was written: {table} names the picture '{path}', which is not below {images}.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What DuckDB says first; hints and positions follow on lines of their own."""
     return str(error).partition("\n")[0]
 
