@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +42,18 @@ class Finding:
     view: dict[str, str] = field(default_factory=dict)
     detail: str = ""
     report: str = ""
+
+
+def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
+    """Tabs, of which the open one alone is drawn, by what stands in its place; the address keeps it. Returns its name."""
+    opened = ""
+    tabs = streamlit.tabs(names, key="view", bind="query-params")
+    for name, draw, tab in zip(names, drawings, tabs, strict=True):
+        if tab.open:
+            opened = name
+            with tab:
+                draw()
+    return opened
 
 
 @contextmanager

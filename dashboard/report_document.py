@@ -144,12 +144,10 @@ def _header(results: Results, title: str) -> str:
             f"profile {', '.join(sorted(set(map(str, runs.profile)))[:MOST_NAMED])}",
             f"computed on {', '.join(devices[:MOST_NAMED])}{' and others' if len(devices) > MOST_NAMED else ''}",
             f"the latest {runs.started_at.max():%Y-%m-%d %H:%M} UTC" if len(runs) else "",
+            f"results {queries.fingerprint(results)}",
         ]
     except ResultsError as error:
         facts = [str(error)]
-    fingerprint = getattr(queries, "fingerprint", None)
-    if fingerprint is not None:
-        facts.append(f"results {fingerprint(results)}")
     told = " · ".join(escape(fact[:300]) for fact in facts if fact)
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return f"<h1>{escape(title)} <span>as it was on {made}</span></h1><p class=faint>{told}</p>"

@@ -38,21 +38,15 @@ def page(results: Results, pages: Pages) -> None:
     setup, against = _controls(results, found)
     scores = scores_of(results, setup, against)
     _answer(results, setup, scores)
-    gridded, captioned, worded, different = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if gridded.open:
-        with gridded:
-            grid(results, setup, scores)
-    if captioned.open:
-        with captioned:
-            caption_pictures.pictures(results, setup, against)
-    else:
+    opened = layout.open_view(
+        VIEWS,
+        lambda: grid(results, setup, scores),
+        lambda: caption_pictures.pictures(results, setup, against),
+        lambda: word_by_word(results, setup, against),
+        lambda: diversity(results, setup, scores),
+    )
+    if opened != "captions":
         caption_pictures.show_opened(results, setup, against)
-    if worded.open:
-        with worded:
-            word_by_word(results, setup, against)
-    if different.open:
-        with different:
-            diversity(results, setup, scores)
     _conclusion(setup)
     layout.provenance(queries.runs(results), setup.run_ids, pages)
 

@@ -41,21 +41,15 @@ def page(results: Results, pages: Pages) -> None:
         return
     setup, pictures = _controls(results, found)
     _answer(results, setup, pictures)
-    timed, drifted, arises, remembered = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if timed.open:
-        with timed:
-            time(results, setup)
-    if drifted.open:
-        with drifted:
-            drift(results, setup, pictures, pages)
-    else:
+    opened = layout.open_view(
+        VIEWS,
+        lambda: time(results, setup),
+        lambda: drift(results, setup, pictures, pages),
+        lambda: layers(results, setup),
+        lambda: memory(results, setup),
+    )
+    if opened != "drift":
         show_opened(results, setup, pages)
-    if arises.open:
-        with arises:
-            layers(results, setup)
-    if remembered.open:
-        with remembered:
-            memory(results, setup)
     _conclusion()
     layout.provenance(queries.runs(results), setup.run_ids, pages)
 

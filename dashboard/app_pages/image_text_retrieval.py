@@ -52,22 +52,14 @@ def page(results: Results, pages: Pages) -> None:
         streamlit.code(f"python -m compute run {EXPERIMENT} --profile mini", language="bash")
         return
     _answer(results, setup)
-    scored, ranked, browsed, swept, shifted = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if scored.open:
-        with scored:
-            tables(results, setup)
-    if ranked.open:
-        with ranked:
-            ranks(results, setup)
-    if browsed.open:
-        with browsed:
-            browser(results, setup)
-    if swept.open:
-        with swept:
-            sweep(results, setup)
-    if shifted.open:
-        with shifted:
-            shifts(results, setup)
+    layout.open_view(
+        VIEWS,
+        lambda: tables(results, setup),
+        lambda: ranks(results, setup),
+        lambda: browser(results, setup),
+        lambda: sweep(results, setup),
+        lambda: shifts(results, setup),
+    )
     _conclusion()
     layout.provenance(queries.runs(results), setup.run_ids, pages)
 

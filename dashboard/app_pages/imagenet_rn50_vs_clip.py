@@ -51,24 +51,16 @@ def page(results: Results, pages: Pages) -> None:
         return
     choice, contest = _controls(results, found)
     _answer(results, contest)
-    winners, everything, scores, confused, asked = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if winners.open:
-        with winners:
-            who_wins_where(results, contest, pages)
-    if everything.open:
-        with everything:
-            all_pictures(results, contest, pages)
-    if scores.open:
-        with scores:
-            by_style_and_class(results, contest)
-            show_opened(results, contest, pages)
-    if confused.open:
-        with confused:
-            confusions(results, contest, pages)
-    if asked.open:
-        with asked:
-            zero_shot(results, contest, choice)
-            show_opened(results, contest, pages)
+    opened = layout.open_view(
+        VIEWS,
+        lambda: who_wins_where(results, contest, pages),
+        lambda: all_pictures(results, contest, pages),
+        lambda: by_style_and_class(results, contest),
+        lambda: confusions(results, contest, pages),
+        lambda: zero_shot(results, contest, choice),
+    )
+    if opened in ("by style and class", "zero-shot"):  # the others open pictures themselves
+        show_opened(results, contest, pages)
     _conclusion()
     layout.provenance(queries.runs(results), (contest.a.run_id, contest.b.run_id), pages)
 

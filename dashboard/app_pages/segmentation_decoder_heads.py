@@ -39,27 +39,17 @@ def page(results: Results, pages: Pages) -> None:
     setup, score = _controls(results, found)
     ranked = standings(results, setup, score)
     _answer(results, setup, ranked)
-    epochs, classes, pictures, costs, attended, behind = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if epochs.open:
-        with epochs:
-            over_epochs(results, setup, score, ranked)
-    if classes.open:
-        with classes:
-            by_class(results, setup)
-    if pictures.open:
-        with pictures:
-            head_pictures.pictures(results, setup)
-    else:
+    opened = layout.open_view(
+        VIEWS,
+        lambda: over_epochs(results, setup, score, ranked),
+        lambda: by_class(results, setup),
+        lambda: head_pictures.pictures(results, setup),
+        lambda: cost(results, setup, score, ranked),
+        lambda: attention(results, setup),
+        lambda: hidden(results, setup),
+    )
+    if opened != "pictures":
         head_pictures.show_opened(results, setup)
-    if costs.open:
-        with costs:
-            cost(results, setup, score, ranked)
-    if attended.open:
-        with attended:
-            attention(results, setup)
-    if behind.open:
-        with behind:
-            hidden(results, setup)
     _conclusion()
     layout.provenance(queries.runs(results), setup.run_ids, pages)
 

@@ -37,20 +37,13 @@ def page(results: Results, pages: Pages) -> None:
     counts = counts_of(results, chosen, first_only)
     _answer(chosen, counts, score)
     # A tab's contents are made only when it is open: the first view draws no chart, and loads none of what draws them.
-    pictures, classes, boundaries, training = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if pictures.open:
-        with pictures:
-            _pictures(results, chosen, first_only)
-    if classes.open:
-        with classes:
-            _classes(results, chosen, counts)
-    if boundaries.open:
-        with boundaries:
-            bands = comparison.boundary_accuracy(results, chosen, first_only)
-            layout.chart(charts.boundary_accuracy(bands), bands, "accuracy_by_boundary_distance")
-    if training.open:
-        with training:
-            _training(results, chosen)
+    layout.open_view(
+        VIEWS,
+        lambda: _pictures(results, chosen, first_only),
+        lambda: _classes(results, chosen, counts),
+        lambda: _boundaries(results, chosen, first_only),
+        lambda: _training(results, chosen),
+    )
     _conclusion()
     layout.provenance(queries.runs(results), chosen.run_ids, pages)
 
@@ -227,6 +220,11 @@ def _classes(results: Results, chosen: Comparison, counts: Counts) -> None:
     by_class = comparison.class_iou(counts, names[~names.ignored].name.tolist())
     layout.chart(charts.class_iou(by_class), by_class, "iou_by_class")
     streamlit.caption("The class with the most true pixels first; lines are 95 % bootstrap intervals over images.")
+
+
+def _boundaries(results: Results, chosen: Comparison, first_only: bool) -> None:
+    bands = comparison.boundary_accuracy(results, chosen, first_only)
+    layout.chart(charts.boundary_accuracy(bands), bands, "accuracy_by_boundary_distance")
 
 
 def _training(results: Results, chosen: Comparison) -> None:

@@ -36,16 +36,12 @@ def page(results: Results, pages: Pages) -> None:
         streamlit.markdown(told)
     note = f" {layout.profile_note(pair.profile)}" if pair else ""
     streamlit.caption(f"{_basis(results, hierarchy, pair)}{note}")
-    explore, questions, depths = streamlit.tabs(VIEWS, key="view", bind="query-params")
-    if explore.open:
-        with explore:
-            explorer(results, pair, right, pages)
-    if questions.open:
-        with questions:
-            synset_questions.draw(results, hierarchy, pair, right)
-    if depths.open:
-        with depths:
-            answer_depth.draw(results, hierarchy, pair)
+    layout.open_view(
+        VIEWS,
+        lambda: explorer(results, pair, right, pages),
+        lambda: synset_questions.draw(results, hierarchy, pair, right),
+        lambda: answer_depth.draw(results, hierarchy, pair),
+    )
     _conclusion()
     fallback = runs[runs.experiment == EXPERIMENT].run_id.head(1).tolist() or runs.run_id.head(1).tolist()
     layout.provenance(queries.runs(results), pair.run_ids if pair else fallback, pages)
