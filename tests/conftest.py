@@ -149,3 +149,21 @@ def tiny_results(tmp_path: Path, _published_once: Path) -> tuple[Path, Path]:
     """A results file with one published trial, run-1 of trial-1, and the folder of its pictures."""
     shutil.copytree(_published_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "results.duckdb", tmp_path / "images"
+
+
+@pytest.fixture
+def full_results(tmp_path: Path, make_trial: Callable[..., Tables]) -> tuple[Path, Path]:
+    """Both experiments: two networks, a constant predictor and the clusters, all with the hand-worked counts of conftest."""
+    results, images = tmp_path / "full.duckdb", tmp_path / "images"
+    kinds = [
+        ("unet_skip_connections", "skip"),
+        ("unet_skip_connections", "no_skip"),
+        ("segmentation_metric", "constant_car"),
+        ("segmentation_metric", "kmeans_labels"),
+    ]
+    for experiment, variant in kinds:
+        tables = make_trial(f"run-{variant}", f"trial-{variant}")
+        for path in tables["segmentation_mask"].path:
+            Image.new("P", (4, 4)).save(images / path)
+        publish(results, images, {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)})
+    return results, images

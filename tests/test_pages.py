@@ -4,12 +4,10 @@ import shutil
 from pathlib import Path
 
 import duckdb
-import pandas
 import pytest
 from opened_pages import open_page, words
 from PIL import Image
 
-from compute.results import publish
 from compute.schema import TABLES
 
 PAGES = {
@@ -18,28 +16,6 @@ PAGES = {
     "segmentation_metric": "What is wrong with IoU by `logical_and` and `logical_or`?",
     "runs": "Where does every figure come from?",
 }
-
-
-def as_variant(tables: dict[str, pandas.DataFrame], experiment: str, variant: str) -> dict[str, pandas.DataFrame]:
-    return {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)}
-
-
-@pytest.fixture
-def full_results(tmp_path, make_trial):
-    """Both experiments: two networks, a constant predictor and the clusters, all with the hand-worked counts of conftest."""
-    results, images = tmp_path / "full.duckdb", tmp_path / "images"
-    kinds = [
-        ("unet_skip_connections", "skip"),
-        ("unet_skip_connections", "no_skip"),
-        ("segmentation_metric", "constant_car"),
-        ("segmentation_metric", "kmeans_labels"),
-    ]
-    for experiment, variant in kinds:
-        tables = make_trial(f"run-{variant}", f"trial-{variant}")
-        for path in tables["segmentation_mask"].path:
-            Image.new("P", (4, 4)).save(images / path)
-        publish(results, images, as_variant(tables, experiment, variant))
-    return results, images
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -15,9 +15,7 @@ import duckdb
 import pandas
 import pytest
 from PIL import Image
-from test_pages import as_variant
 
-from compute.results import publish
 from dashboard import charts_export, notes, report, report_document, report_markdown, report_tables
 from dashboard.connection import NoResultsError
 from dashboard.notes import Note
@@ -32,23 +30,6 @@ def _own_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("CONTRAST_RESULTS", str(tmp_path))
     monkeypatch.setenv("CONTRAST_IMAGES", str(tmp_path))
     monkeypatch.delenv("CONTRAST_NOTES", raising=False)
-
-
-@pytest.fixture
-def both_experiments(tmp_path, make_trial):
-    results, images = tmp_path / "results.duckdb", tmp_path / "images"
-    kinds = [
-        ("unet_skip_connections", "skip"),
-        ("unet_skip_connections", "no_skip"),
-        ("segmentation_metric", "constant_car"),
-        ("segmentation_metric", "kmeans_labels"),
-    ]
-    for experiment, variant in kinds:
-        tables = make_trial(f"run-{variant}", f"trial-{variant}")
-        for path in tables["segmentation_mask"].path:
-            Image.new("P", (4, 4)).save(images / path)
-        publish(results, images, as_variant(tables, experiment, variant))
-    return results, images
 
 
 class Document(HTMLParser):
@@ -94,8 +75,8 @@ def written(results: Path, images: Path, **options: str) -> Document:
     return Document(output)
 
 
-def test_a_report_has_every_page_with_its_views_and_figures(both_experiments):
-    document = written(*both_experiments)
+def test_a_report_has_every_page_with_its_views_and_figures(full_results):
+    document = written(*full_results)
     sections = document.with_id("section")
     assert [name for name in sections if "-" not in name] == [name.stem for name in report.page_names()]
     assert [name for name in sections if name.startswith("unet_skip_connections-")] == [
@@ -111,8 +92,8 @@ def test_a_report_has_every_page_with_its_views_and_figures(both_experiments):
     assert {link[1:] for link in links if link.startswith("#")} <= {*sections, "main"}
 
 
-def test_a_chart_has_the_rows_of_its_page(both_experiments):
-    document = written(*both_experiments, only="unet_skip_connections")
+def test_a_chart_has_the_rows_of_its_page(full_results):
+    document = written(*full_results, only="unet_skip_connections")
     [chart] = [
         chart for chart in document.data["charts"] if "Class by class" in chart["words"] or "class by class" in chart["words"]
     ]
@@ -123,8 +104,8 @@ def test_a_chart_has_the_rows_of_its_page(both_experiments):
     assert chart["spec"]["width"] == "container"
 
 
-def test_pictures_are_in_the_file_once_and_named_where_they_are_shown(both_experiments):
-    results, images = both_experiments
+def test_pictures_are_in_the_file_once_and_named_where_they_are_shown(full_results):
+    results, images = full_results
     document = written(results, images)
     text = (results.parent / "report.html").read_text("utf-8")
     pictures = document.data["pictures"]
@@ -137,8 +118,8 @@ def test_pictures_are_in_the_file_once_and_named_where_they_are_shown(both_exper
     assert all(cell["alt"] for gallery in galleries for row in gallery["rows"] for cell in row["cells"])
 
 
-def test_a_file_loads_nothing_and_runs_only_its_own_scripts(both_experiments):
-    document = written(*both_experiments, only="unet_skip_connections")
+def test_a_file_loads_nothing_and_runs_only_its_own_scripts(full_results):
+    document = written(*full_results, only="unet_skip_connections")
     [policy] = [each["content"] for tag, each in document.tags if tag == "meta" and each.get("http-equiv")]
     assert policy.startswith("default-src 'none'; img-src data: blob:;")
     assert policy.count("'sha256-") == len(document.scripts) == 3
@@ -148,8 +129,8 @@ def test_a_file_loads_nothing_and_runs_only_its_own_scripts(both_experiments):
     ]
 
 
-def test_foreign_texts_stay_texts(both_experiments):
-    results, images = both_experiments
+def test_foreign_texts_stay_texts(full_results):
+    results, images = full_results
     clean = written(shutil.copy(results, results.with_name("clean.duckdb")), images)
     with duckdb.connect(str(results)) as connection:
         connection.execute("UPDATE dataset SET name = ?", [NASTY])
@@ -165,8 +146,8 @@ def test_foreign_texts_stay_texts(both_experiments):
     assert not [each for tag, each in document.tags if "javascript:" in each.get("href", "")]
 
 
-def test_notes_stand_with_the_page_they_were_written_on(both_experiments):
-    results, images = both_experiments
+def test_notes_stand_with_the_page_they_were_written_on(full_results):
+    results, images = full_results
     file = notes.beside(results)
     notes.append(
         file, Note("Ada", "2026-01-02T03:04:05Z", "picture/1", "/unet_skip_connections?picture=1", "Look at\nthe car.")
@@ -182,17 +163,17 @@ def test_notes_stand_with_the_page_they_were_written_on(both_experiments):
     assert "no more" not in alone.text
 
 
-def test_a_page_alone_shows_the_choices_of_its_address(both_experiments):
+def test_a_page_alone_shows_the_choices_of_its_address(full_results):
     address = "score=per+image&view=near+boundaries&page_notes=open&sort=number&results=other"
-    document = written(*both_experiments, only="unet_skip_connections", address=address)
+    document = written(*full_results, only="unet_skip_connections", address=address)
     assert document.with_id("section")[0] == "unet_skip_connections"
     assert "Mean IoU per image" in document.text
     assert "Order number" in document.text
     assert len(document.data["charts"]) == 3
 
 
-def test_a_page_that_fails_is_a_message_and_the_others_are_there(both_experiments, monkeypatch):
-    results, images = both_experiments
+def test_a_page_that_fails_is_a_message_and_the_others_are_there(full_results, monkeypatch):
+    results, images = full_results
     with duckdb.connect(str(results)) as connection:
         connection.execute("DROP TABLE boundary_score")
     document = written(results, images)
@@ -207,17 +188,17 @@ def test_a_page_that_fails_is_a_message_and_the_others_are_there(both_experiment
     assert "This page could not be drawn: no <b>time</b>" in document.text
 
 
-def test_without_results_or_with_an_unknown_page_nothing_is_written(tmp_path, both_experiments):
+def test_without_results_or_with_an_unknown_page_nothing_is_written(tmp_path, full_results):
     output = tmp_path / "none.html"
     with pytest.raises(NoResultsError):
         report.write(tmp_path / "none.duckdb", tmp_path, output)
     with pytest.raises(ValueError, match="no page 'nothing'; there are overview, unet_skip_connections"):
-        report.write(*both_experiments, output, only="nothing")
+        report.write(*full_results, output, only="nothing")
     assert not output.exists()
 
 
-def test_the_command_writes_a_file_and_says_how_large_it_is(both_experiments):
-    results, images = both_experiments
+def test_the_command_writes_a_file_and_says_how_large_it_is(full_results):
+    results, images = full_results
     output = results.parent / "mine.html"
     command = [sys.executable, "-m", "dashboard.report", "--page", "runs", "--results", str(results), "--images", str(images)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
