@@ -58,7 +58,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "fp32_vs_fp16": {"another precision": f'{CHOICE}:has-text("bf16")', "tab: memory": f'{TAB}:has-text("memory")'},
     "caption_sampling": {"another library": f'{CHOICE}:has-text("sacrebleu")', "tab: captions": f'{TAB}:has-text("captions")'},
     "image_text_retrieval": {"another cutoff": f'{CHOICE}:has-text("R@5")', "tab: browser": f'{TAB}:has-text("browser")'},
-    "runs": {"one experiment": f'{CHOICE}:has-text("fp32_vs_fp16")'},
+    "runs": {"one experiment": f'{CHOICE}:has-text("fp32 vs fp16")'},
 }  # fmt: skip
 EMPTY_APP = """import streamlit
 streamlit.write("changed" if streamlit.button("change") else "empty")

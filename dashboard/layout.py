@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,9 +11,12 @@ from typing import Any
 import pandas
 import streamlit
 
-from dashboard import charts, charts_export
+from dashboard import charts, charts_svg
+from dashboard.components import chart as chart_component
+from dashboard.components import table as table_component
 from dashboard.components.gallery import Row
 from dashboard.connection import NoResultsError, ResultsError
+from dashboard.kept import kept
 
 PROFILE_NOTES = {
     "mini": "a miniature that trains in minutes on a CPU; its figures stand for themselves, not for a published result",
@@ -21,10 +24,17 @@ PROFILE_NOTES = {
     "full": "the published protocol on real data",
 }
 MERGED_PROFILE = re.compile(r"(?P<profile>.+) \((?P<name>[^()]+)\)", re.DOTALL)  # as `python -m compute merge` writes it
-MOST_BUTTONS = 4
+LONGEST_LABEL = 120
+MOST_BUTTONS, MOST_PILLS = 4, 12
+FULL_PX, HALF_PX, THIRD_PX = 980, 466, 310  # widths on a screen of 1440 pixels: of the page, and of columns
 OPACITIES = {"0 %": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "100 %": 1.0}
 Pages = dict[str, Any]  # streamlit.Page by the stem that names experiment and page alike
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
+# Within one line: emphasis but not an underscore amid a word, links and tags, formulas, entities, icons and colors, addresses
+# of pages and of mail; at its start, what makes a heading, a quotation or a list.
+OBEYED = re.compile(
+    r"[\\`*\[\]<>$~|@]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|:(?=[a-z/])|(?<=www)\.|-(?=-)|^[#+\-](?=\s|$)|^\d{1,9}[.)](?=\s|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,15 @@ def plain(text: object, longest: int = 120) -> str:
     return MARKDOWN.sub(r"\\\1", shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
 
 
+@kept
+def as_label(name: str) -> str:
+    """Foreign text for the label of a button: a mark is taken literally where Markdown would obey it, the rest stands as it is.
+
+    A choice's label is what the address says, and a name should stand there as it is.
+    """
+    return OBEYED.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", str(name)[:LONGEST_LABEL])
+
+
 def dataset_labels(found: pandas.DataFrame) -> list[str]:
     """What a person picks from: name, way of labelling and profile of each row, and the key where those are the same."""
     labels = [
@@ -113,10 +132,16 @@ def report_text(figures: Iterable[tuple[str, float]], unit: str, sources: Iterab
     return f"the report: {' · '.join(told)} ({plain(unit)}; {plain(', '.join(dict.fromkeys(sources)))})" if told else ""
 
 
+def kind_of_profile(profile: str) -> str:
+    """The profile that trials were computed in, whether here or, as "mini (lab)" tells, in results that were merged."""
+    merged = MERGED_PROFILE.fullmatch(profile)
+    return merged["profile"] if merged else profile
+
+
 def profile_note(profile: str) -> str:
     """What a profile's figures are worth, in a few words of Markdown, and where those that were merged came from."""
     merged = MERGED_PROFILE.fullmatch(profile)
-    known = PROFILE_NOTES.get(merged["profile"] if merged else profile, "a profile that this dashboard does not know")
+    known = PROFILE_NOTES.get(kind_of_profile(profile), "a profile that this dashboard does not know")
     origin = f"; merged from the results called {plain(merged['name'])}, kept apart from those here" if merged else ""
     return f"Profile **{plain(profile)}**: {known}{origin}."
 
@@ -131,11 +156,20 @@ def choose_data(found: pandas.DataFrame) -> pandas.Series:
     first = next(own, 0)
     if len(labels) <= MOST_BUTTONS:  # buttons show all there is, and load much faster than a list that opens
         chosen = streamlit.segmented_control(
-            "Data", labels, default=labels[first], required=True, key="data", bind="query-params"
+            "Data", labels, default=labels[first], required=True, key="data", bind="query-params", format_func=as_label
         )
     else:
         chosen = streamlit.selectbox("Data", labels, first, key="data", bind="query-params", width=320)
     return found.iloc[labels.index(chosen)]
+
+
+def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[str], str] = as_label) -> str:
+    """Let a person pick one of some options, the first at first; the choice is in the address. Many are in a list."""
+    if len(options) <= MOST_PILLS:
+        return streamlit.pills(
+            label, options, default=options[0], required=True, key=key, bind="query-params", format_func=shown
+        )
+    return streamlit.selectbox(label, options, key=key, bind="query-params", format_func=shown, width=260)
 
 
 def choose_opacity() -> float:
@@ -157,24 +191,27 @@ def number(value: float, digits: int = 3) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def chart(drawn: charts.Chart, rows: pandas.DataFrame, name: str) -> None:
-    """A chart, and below it small buttons that save its rows and its picture, made only when asked for."""
-    streamlit.altair_chart(charts.unchecked(drawn), key=name)
-    with streamlit.container(horizontal=True, gap="small"):
-        csv_button(rows, name)
-        _save_button("SVG", partial(charts_export.as_svg, drawn), f"{name}.svg", "image/svg+xml")
-        _save_button("PNG", partial(charts_export.as_png, drawn), f"{name}.png", "image/png")
+def chart(drawing: partial[charts.Chart], rows: pandas.DataFrame, name: str, usual_px: int = FULL_PX, series: str = "") -> None:
+    """The chart that `drawing` makes, with small buttons below it that save its `rows` and its picture.
+
+    `usual_px` is the width of its place on a screen of 1440 pixels. Marks that tell the same under the title `series` stand
+    out together where one of them is pointed at.
+    """
+    width_px = chart_component.width_px(name, usual_px)
+    drawn = charts_svg.drawn(drawing, rows, width_px)
+    chart_component.show(drawn.svg, drawn.csv, drawn.titles, width_px, name, series)
+
+
+def table(
+    rows: pandas.DataFrame, name: str, formats: Mapping[str, table_component.Format] | None = None, swatches: Sequence[str] = ()
+) -> None:
+    """A table that can be sorted; `formats` says by column how values are written, `swatches` the color before each row."""
+    table_component.show(rows, name, formats, swatches)
 
 
 def csv_button(rows: pandas.DataFrame, name: str) -> None:
     """A small button that saves rows as CSV."""
-    _save_button("CSV", partial(_csv, rows), f"{name}.csv", "text/csv", icon=":material/download:")
-
-
-def _csv(rows: pandas.DataFrame) -> str:
-    # A spreadsheet would run a text that begins so as a formula.
-    safe = rows.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)
-    return str(safe.to_csv(index=False))
+    _save_button("CSV", partial(charts_svg.csv, rows), f"{name}.csv", "text/csv", icon=":material/download:")
 
 
 def _save_button(label: str, content: Callable[[], bytes | str], file_name: str, kind: str, icon: str | None = None) -> None:

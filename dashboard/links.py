@@ -5,7 +5,7 @@ address, and drops without a word what is no choice of a widget: here links say 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -20,16 +20,16 @@ from dashboard.components import copy_link as button
 from dashboard.connection import Results
 
 RESULTS = "results"  # the parameter that says on which results a link was made
-ESCAPED = re.compile(r"\\([^\w\s])")
+ESCAPED = re.compile(r"\\([^\w\s]|_)")
 FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 EVERYWHERE = f"{RESULTS} notes compare beside"
 # What each page's address may say: the keys of its bound widgets, and what its code keeps in the address by itself.
 PARAMETERS = {
     "overview": "",
-    "unet_skip_connections": "data images score view sort seed opacity page picture curve",
-    "segmentation_metric": "data number constant opacity",
+    "unet_skip_connections": "data images score view class sort seed opacity page picture curve",
+    "segmentation_metric": "data number constant opacity class",
     "segmentation_decoder_heads": "data score view scale a b seed sort opacity page picture cost number token",
-    "rn50_architectures": "stage",
+    "rn50_architectures": "data stage",
     "imagenet_rn50_vs_clip": "data right a b view classes class style sort page node outcome confused cells cell cell_page "
     "image example",
     "wordnet_synsets": "data right a b view synset search show page question word form rendition rotation unlike typical",
@@ -39,7 +39,7 @@ PARAMETERS = {
     "runs": "experiment run first second",
 }
 # A change of these is a step that one can go back from.
-STEPS = "view page cell_page number example picture image caption synset node outcome cell run"
+STEPS = "view page cell_page number example picture image caption synset node outcome cell run class"
 MOST_LINES = 8
 STATE = "link"
 
@@ -51,6 +51,8 @@ class Visit:
     page: str
     asked: dict[str, list[str]]  # not yet compared with a widget
     seen: dict[str, list[str]] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)  # choices whose labels are names in Markdown
+    returning: bool = False  # a way back or forward is not drawn to its end yet
     told: list[str] = field(default_factory=list)
     told_at: str = ""
 
@@ -64,7 +66,7 @@ def arrive(results: Results, page: str) -> DeltaGenerator:
     """Note what the address of a page asks for, before the page is drawn; gives the place for what is to be said of it."""
     visit = streamlit.session_state.get(STATE)
     context = get_script_run_ctx()
-    returned = context is not None and context.is_history_navigation
+    returned = _is_return(context, visit, page)
     if visit is not None and (visit.page != page or returned):
         _restore(context, returned)
         if visit.page != page:
@@ -73,14 +75,67 @@ def arrive(results: Results, page: str) -> DeltaGenerator:
         with context.session_state.query_params() as parameters:  # the browser does not note where a page links to itself
             parameters._send_query_param_msg()
     if visit is None or visit.page != page or returned or _followed(visit):
-        streamlit.session_state[STATE] = visit = Visit(page, _address())
+        streamlit.session_state[STATE] = visit = Visit(page, _address(), returning=returned)
     # What a person has changed since is no longer what the link asks for.
     visit.asked = {name: values for name, values in visit.asked.items() if _address().get(name) == values}
+    _drop_empty(context)
     place = streamlit.container()
     made_with = streamlit.query_params.get(RESULTS)
     if made_with is not None and (now := queries.fingerprint(results)) != made_with:
         place.warning(_other_results(made_with, now), icon=":material/link_off:")
     return place
+
+
+def by_name(name: str, options: Iterable[str], shown: Callable[[str], str] = layout.as_label) -> None:
+    """Let the address say a choice by its name, for the widget that is drawn next: one of `options`, each of them `shown` so.
+
+    A button's label is Markdown, and is what the widget takes for its choice. In an address a name stands as it is; one
+    of before may say it in all its backslashes, or say an option that is shown under another name.
+    """
+    context, visit = get_script_run_ctx(), streamlit.session_state.get(STATE)
+    if context is None or visit is None:
+        return
+    visit.named.add(name)
+    asked = streamlit.query_params.get(name, "")
+    labels = {said: label for option in options for label in [shown(option)] for said in (_unescaped(label), option, label)}
+    wanted = labels.get(asked, labels.get(_unescaped(asked), asked))
+    if wanted == asked:
+        return
+    with context.session_state.query_params() as parameters:  # as they are seen here; the browser has its own
+        parameters._set_item_internal(name, wanted)
+        parameters.set_initial_query_params_from_current()
+    if visit.asked.get(name) == [asked]:
+        visit.asked[name] = [wanted]
+
+
+def _unescaped(value: str) -> str:
+    """A name as it is, of which an address says a button's label."""
+    return ESCAPED.sub(r"\1", value)
+
+
+def _drop_empty(context: Any) -> None:
+    """Take out of the address what it names and leaves empty: Streamlit's buttons would read that as no choice at all."""
+    empty = [name for name, values in _address().items() if not any(values)]
+    if context is None or not empty:
+        return
+    with context.session_state.query_params() as parameters:
+        for name in empty:
+            parameters.discard_param_no_forward_msg(name)
+        parameters.set_initial_query_params_from_current()
+
+
+def _is_return(context: Any, visit: Visit | None, page: str) -> bool:
+    """Whether the browser went back or forward to here, so that the address decides every choice.
+
+    A click that cuts such a run short starts one that Streamlit takes for an ordinary one, with choices of before that the
+    address no longer says. It is a return all the same: what was clicked is in the address.
+    """
+    if context is None:
+        return False
+    if visit is not None and visit.page == page and visit.returning:
+        context.is_history_navigation = True
+        visit.returning = False  # once: a page that fails each time must not hold on to it
+    return bool(context.is_history_navigation)
 
 
 def _other_results(made_with: str, now: str) -> str:
@@ -131,6 +186,7 @@ def _known(page: str) -> set[str]:
 def tell(page: str, place: DeltaGenerator) -> None:
     """Say, once the page is drawn, what of its address was not followed; what a closed tab holds is compared when it opens."""
     visit = streamlit.session_state[STATE]
+    visit.returning = False
     held = held_choices()
     visit.seen |= held
     lines = []
@@ -163,8 +219,7 @@ def _words(name: str, values: list[str]) -> str:
 
 
 def _quoted(values: list[str]) -> str:
-    values = [ESCAPED.sub(r"\1", value) for value in values]  # names of choices are Markdown already
-    return f"“{layout.plain(', '.join(values), 60)}”"
+    return f"“{layout.plain(', '.join(map(_unescaped, values)), 60)}”"  # names of choices are Markdown already
 
 
 def _same(asked: list[str], held: list[str]) -> bool:
@@ -193,9 +248,8 @@ def held_choices() -> dict[str, list[str]]:
         if not drawn or metadata is None or name not in streamlit.session_state:
             continue
         value = metadata.serializer(streamlit.session_state[name])
-        if value is not None:
-            written = as_in_address(value, binding.value_type)
-            held[name] = written if isinstance(written, list) else [written]
+        written = [] if value is None else as_in_address(value, binding.value_type)  # None where nothing is chosen
+        held[name] = written if isinstance(written, list) else [written]
     return held
 
 
@@ -207,6 +261,7 @@ def query_now(results: Results) -> str:
     said: Mapping[str, list[str]] = {name: values for name, values in _address().items() if name in known}
     chosen = {**visit.seen, **said, **held}
     chosen[RESULTS] = [queries.fingerprint(results)]
+    chosen |= {name: [_unescaped(value) for value in chosen[name]] for name in visit.named & chosen.keys()}
     named = {name: values for name, values in chosen.items() if any(values)}
     return urlencode(sorted(named.items(), key=lambda item: (item[0] != RESULTS, item[0])), doseq=True)
 

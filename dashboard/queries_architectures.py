@@ -12,8 +12,23 @@ MOST_LAYERS, LONGEST_TEXT = 500, 80
 
 
 @functools.lru_cache(maxsize=8)
-def encoder_runs(results: Results) -> pandas.DataFrame:
-    """The latest run of each encoder, one that was merged and kept apart only where there is no other.
+def encoder_profiles(results: Results) -> list[str]:
+    """The profiles in which both encoders were written down, the latest first, those that were merged and kept apart last.
+
+    Asks the table `run` alone, which every results file has.
+    """
+    found = results.query(
+        """SELECT profile FROM run WHERE experiment = 'rn50_architectures' AND profile IS NOT NULL
+             AND variant IN ('torchvision_rn50', 'clip_rn50')
+           GROUP BY profile HAVING count(DISTINCT variant) = 2
+           ORDER BY profile LIKE '% (%)', max(started_at) DESC, profile"""
+    )
+    return [str(profile) for profile in found.profile]
+
+
+@functools.lru_cache(maxsize=8)
+def encoder_runs(results: Results, profile: str | None = None) -> pandas.DataFrame:
+    """The latest run of each encoder in a profile, or in any, one that was kept apart only where there is no other.
 
     Columns variant, run_id, image_size_px (0 where it is unknown).
 
@@ -21,9 +36,10 @@ def encoder_runs(results: Results) -> pandas.DataFrame:
     """
     return results.query(
         """SELECT variant, run_id, coalesce(try_cast(settings ->> 'image_size_px' AS INTEGER), 0) AS image_size_px
-           FROM run WHERE experiment = 'rn50_architectures'
+           FROM run WHERE experiment = 'rn50_architectures' AND ($profile IS NULL OR profile = $profile)
            QUALIFY row_number() OVER (
-               PARTITION BY variant ORDER BY profile LIKE '% (%)', started_at DESC, run_id) = 1 ORDER BY variant DESC"""
+               PARTITION BY variant ORDER BY profile LIKE '% (%)', started_at DESC, run_id) = 1 ORDER BY variant DESC""",
+        profile=profile,
     )
 
 

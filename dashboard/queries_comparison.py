@@ -1,4 +1,4 @@
-"""SQL that sets any two runs beside each other: a few figures of whatever tables hold their rows, and their common pictures."""
+"""SQL that sets runs beside each other: figures of whatever tables hold their rows, common pictures, and one class of them."""
 
 import functools
 
@@ -111,3 +111,15 @@ def pictures_in_common(results: Results, first: str, second: str) -> tuple[int, 
         second=second,
     ).iloc[0]
     return int(counts.both_runs), int(counts["first"]), int(counts.second)
+
+
+@functools.lru_cache(maxsize=32)
+def class_counts(results: Results, run_ids: tuple[str, ...], class_id: int) -> pandas.DataFrame:
+    """Pixel counts of one class by run and picture after the last epoch: run_id, ordinal, intersection, predicted, truth."""
+    return results.query(
+        """SELECT run_id, ordinal, intersection, predicted, truth FROM segmentation_score s JOIN image USING (image_id)
+           WHERE list_contains($run_ids, run_id) AND class_id = $class_id
+             AND epoch = (SELECT max(epoch) FROM segmentation_score e WHERE e.run_id = s.run_id) ORDER BY run_id, ordinal""",
+        run_ids=list(run_ids),
+        class_id=class_id,
+    )

@@ -9,6 +9,7 @@ import functools
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENTS = ("wordnet_synsets", "imagenet_rn50_vs_clip")  # either brings the synsets along
 EVIDENCE_VARIANT = "clip_80_templates"  # whose image features say how alike pictures are
@@ -180,6 +181,7 @@ def picture_ordinals(
     return found.ordinal.tolist()
 
 
+@kept
 def shown_pictures(results: Results, a: str, b: str, ordinals: list[int]) -> pandas.DataFrame:
     """What `pictures` shows of some pictures, in their order."""
     both = first_answers(results, [a, b], ordinals)
@@ -187,7 +189,7 @@ def shown_pictures(results: Results, a: str, b: str, ordinals: list[int]) -> pan
     right = both[both.run_id == b].rename(columns={"label_rank": "rank_b", "answer": "answer_b"})
     shown = left.merge(right[["ordinal", "rank_b", "answer_b"]], on="ordinal")
     shown = shown.merge(picture_paths(results, ordinals), on=["ordinal", "image_id"]).drop(columns="run_id")
-    return shown.set_index("ordinal", drop=False).reindex(ordinals)
+    return shown.drop_duplicates("ordinal").set_index("ordinal", drop=False).reindex(ordinals)
 
 
 def first_answers(results: Results, run_ids: list[str], ordinals: list[int]) -> pandas.DataFrame:

@@ -4,7 +4,6 @@ A policy in its head lets run only the scripts written here, known by their hash
 """
 
 import base64
-import functools
 import hashlib
 import json
 import tomllib
@@ -14,8 +13,6 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import vl_convert
 
 from dashboard import queries
 from dashboard.connection import Results, ResultsError
@@ -66,11 +63,11 @@ def html(results: Results, pages: Sequence[Page], drawing: Drawing, notes: Seque
         parts.append(f'<section class="page" id="notes">{_notes(elsewhere, "h2")}</section>')
     if remark:
         parts.append(f'<div class="alert warning">{escape(remark)}</div>')
-    scripts = [_script(_vega()), _script((HERE / "report.js").read_text("utf-8")), _component_script(drawing)]
+    scripts = [_script((HERE / "report.js").read_text("utf-8")), _component_script(drawing)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {hashes}; base-uri 'none'"
     title = "Contrast" if len(pages) > 1 else f"Contrast: {pages[0].title}"
-    data = {"pictures": drawing.pictures, "components": drawing.components, "charts": drawing.charts}
+    data = {"pictures": drawing.pictures, "components": drawing.components}
     return "\n".join(
         [
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
@@ -104,12 +101,6 @@ def _script(code: str) -> str:
 
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-@functools.lru_cache(maxsize=1)
-def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them; the last becomes a global."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _component_script(drawing: Drawing) -> str:
@@ -154,15 +145,13 @@ def _header(results: Results, title: str) -> str:
 
 
 def _licences(results: Results) -> str:
-    """Where the pictures come from and under which licence, and the licences of what draws the charts."""
+    """Where the pictures come from and under which licence."""
     try:
         sources = queries.data_sources(results)
         told = [f"{row.name}: {row.source}, {row.license}" for row in sources.head(MOST_SOURCES).itertuples()]
     except ResultsError:  # the pages say what is wrong with the file
         told = []
-    pictures = f"<p>Pictures. {'; '.join(escape(text[:300]) for text in told)}.</p>" if told else ""
-    charts = escape((HERE / "report_licences.txt").read_text("utf-8"))
-    return f"{pictures}<details><summary>Licences of what draws the charts</summary><pre>{charts}</pre></details>"
+    return f"<p>Pictures. {'; '.join(escape(text[:300]) for text in told)}.</p>" if told else ""
 
 
 def _contents(pages: Sequence[Page], has_notes: bool) -> str:

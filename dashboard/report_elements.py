@@ -1,21 +1,17 @@
 """What a page drew, element by element, as HTML that needs no server.
 
-Charts and components keep their JSON, which `report.js` draws in the browser; everything else becomes plain HTML here. What a
-person could press is left out, and what they have chosen stands in words.
+Components, charts and tables among them, keep their JSON, which `report.js` draws in the browser; all else is plain HTML here.
+What a person could press is left out, and what they have chosen stands in words.
 """
 
 import hashlib
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-import pandas
-from streamlit import dataframe_util
-
-from dashboard import report_markdown, report_tables
+from dashboard import report_markdown
 
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/=]+")
 CHOICES = {"button_group", "selectbox", "multiselect", "radio", "select_slider", "slider", "checkbox", "toggle", "pagination"}
@@ -33,12 +29,11 @@ Json = dict[str, Any]
 
 @dataclass
 class Drawing:
-    """What the browser draws: pictures by their name, kinds of components, and the JSON of each component and chart."""
+    """What the browser draws: pictures by their name, kinds of components, and the JSON of each component."""
 
     pictures: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, Json] = field(default_factory=dict)
     components: list[Json] = field(default_factory=list)
-    charts: list[Json] = field(default_factory=list)
 
     def without_pictures(self, text: str) -> str:
         """The text with each picture replaced by its name, under which it is kept once."""
@@ -60,7 +55,6 @@ class PageWriter:
     sections: set[str]
     views: dict[str, Any] = field(default_factory=dict)  # of each tab the run that drew its contents
     topic: str = ""
-    tables: int = 0
     is_in_view: bool = False
     titles: list[tuple[str, str]] = field(default_factory=list)  # of the views: where they stand, and their names
 
@@ -172,25 +166,10 @@ class PageWriter:
     def _exception(self, node: Any) -> str:
         return f'<div class="alert error">This part could not be drawn: {escape(str(node.message)[:MOST_WORDS])}</div>'
 
-    def _dataframe(self, node: Any) -> str:
-        self.tables += 1
-        return report_tables.as_html(node.proto, f"Table {self.tables} of {self.anchor}: {_plain_words(self.topic)}")
-
-    _table = _dataframe
-
     def _page_link(self, node: Any) -> str:
         if node.proto.page not in self.sections - {self.anchor}:
             return ""
         return f'<p class="way"><a href="#{escape(node.proto.page)}">{report_markdown.inline(node.proto.label)}</a></p>'
-
-    def _vega_lite_chart(self, node: Any) -> str:
-        number = len(self.drawing.charts)
-        words = _plain_words(node.proto.alt or f"Chart: {self.topic}")
-        spec = _chart_spec(node.proto)
-        self.drawing.charts.append({"name": _file_name(self.anchor, self.topic, number), "words": words, "spec": spec})
-        height = spec.get("height", 300)
-        place = f'data-chart="{number}" style="min-height:{height if isinstance(height, int) else 300}px"'
-        return f'<figure class="chart"><div class="drawing" {place}></div></figure>'
 
     def _bidi_component(self, node: Any) -> str:
         proto = node.proto
@@ -204,59 +183,9 @@ class PageWriter:
         return f'<div class="component" data-component="{len(self.drawing.components) - 1}"></div>'
 
 
-def _plain_words(markdown: str) -> str:
-    """Markdown as words to be read aloud."""
-    return " ".join(re.sub(r"[*`\\]", "", markdown).split())[:MOST_WORDS]
-
-
 def _framed(has_border: bool) -> str:
     return " framed" if has_border else ""
 
 
 def _weight(node: Any) -> str:
     return f"{max(1.0, 100 * node.proto.weight):.0f}"
-
-
-def _file_name(anchor: str, topic: str, number: int) -> str:
-    words = re.sub(r"[^a-z0-9]+", "_", topic.lower()).strip("_")[:40]
-    return "_".join(filter(None, (anchor, words, str(number + 1))))
-
-
-def _chart_spec(proto: Any) -> Json:
-    """The chart with its rows inside; its width and colors are those of the place where it is drawn."""
-    spec: Json = _in_report_colors(json.loads(proto.spec))
-    spec.setdefault("width", "container")
-    rows = {each.name: _records(each.data.data) for each in proto.datasets}
-    if proto.data.data:
-        rows["rows"] = _records(proto.data.data)
-        spec["data"] = {"name": "rows"}
-    return {**spec, "datasets": rows}
-
-
-def _in_report_colors(part: Any) -> Any:
-    """A chart's text in the color of the report's, where the chart asks for one that can be read on its background."""
-    if isinstance(part, list):
-        return [_in_report_colors(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "luminance(background)" in str(part.get("expr", "")):
-        return "var(--faint)"
-    return {name: _in_report_colors(each) for name, each in part.items()}
-
-
-def _records(content: bytes) -> list[Json]:
-    frame: pandas.DataFrame = dataframe_util.convert_arrow_bytes_to_pandas_df(content)
-    return [
-        {str(name): _plain_value(value) for name, value in zip(frame.columns, row, strict=True)}
-        for row in frame.itertuples(index=False, name=None)
-    ]
-
-
-def _plain_value(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, str | int | float | bool | list):
-        return value
-    return None if value is pandas.NaT else str(value)

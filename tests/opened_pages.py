@@ -1,7 +1,10 @@
 """Opening a page of the dashboard without a browser, and reading what it says."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -19,6 +22,25 @@ def open_page(
     app.query_params.update(query)
     app._page_hash = calc_hash(page_stem)  # AppTest.switch_page knows only pages that are files of their own
     return app.run()
+
+
+def drawn(app: AppTest, component: str) -> list[dict[str, Any]]:
+    """What each of a page's components of one kind was given, in the order of the page."""
+    found = [element.proto for element in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in found if proto.component_name == component]
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    """The page's charts: name, svg, csv and more."""
+    return drawn(app, "contrast_chart")
+
+
+def tables(app: AppTest) -> list[pandas.DataFrame]:
+    """The page's tables, as the texts that stand in them."""
+    return [
+        pandas.DataFrame({column["title"]: column["texts"] for column in data["columns"]})
+        for data in drawn(app, "contrast_table")
+    ]
 
 
 def words(app: AppTest) -> str:

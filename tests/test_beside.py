@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from opened_pages import open_page, words
+from opened_pages import open_page, tables, words
 from PIL import Image
 from precision_rows import publish_precisions
 from result_files import FileAndImages, MakeTrial, alter
@@ -144,16 +144,16 @@ FIRST = "unet_skip_connections · skip · seed 0 · mini · 2026-01-02 03:04"
 SECOND = "unet_skip_connections · skip · seed 0 · mini (lab) · 2026-01-03 03:04"
 
 
-def tables(app) -> list[list[list]]:
-    """The tables below that of all runs."""
-    return [frame.value.values.tolist() for frame in app.dataframe[1:]]
+def below_all_runs(app) -> list[list[list]]:
+    """The rows of the tables below that of all runs."""
+    return [table.values.tolist() for table in tables(app)[1:]]
 
 
 def test_two_runs_are_told_apart_by_what_differs_and_by_their_figures(monkeypatch, merged):
     app = open_page(monkeypatch, *merged, "runs", first=FIRST, second=SECOND)
     assert not app.exception
     assert not app.error
-    differing, figures = tables(app)
+    differing, figures = below_all_runs(app)
     assert [row[0] for row in differing] == ["run id", "profile", "started (UTC)", "device"]
     assert differing[1] == ["profile", "mini", "mini (lab)"]
     assert figures[0] == ["Mean IoU, pooled", "0.639", "0.867", "+0.228"]
@@ -165,7 +165,7 @@ def test_two_runs_are_told_apart_by_what_differs_and_by_their_figures(monkeypatc
 def test_runs_are_chosen_before_anything_is_compared(monkeypatch, merged):
     app = open_page(monkeypatch, *merged, "runs")
     assert not app.exception
-    assert tables(app) == []
+    assert below_all_runs(app) == []
     assert len(select(app, "first").options) == 4
     select(app, "first").set_value(FIRST)
     select(app, "second").set_value(FIRST)
@@ -177,7 +177,7 @@ def test_runs_are_chosen_before_anything_is_compared(monkeypatch, merged):
 def test_runs_of_two_experiments_have_no_figures_to_compare(monkeypatch, merged):
     alter(merged[0], "UPDATE run SET experiment = 'other' WHERE profile = 'mini'")
     app = open_page(monkeypatch, *merged, "runs", first=FIRST.replace("unet_skip_connections", "other"), second=SECOND)
-    assert len(tables(app)) == 1
+    assert len(below_all_runs(app)) == 1
     assert "They are of two experiments" in words(app)
 
 
@@ -185,7 +185,9 @@ def test_a_choice_that_these_results_lack_falls_back(monkeypatch, merged):
     app = open_page(monkeypatch, *merged, "runs", first="none", second=SECOND)
     assert not app.exception
     assert select(app, "first").value is None
-    assert [warning.value for warning in app.warning] == ["These results hold no run “none”."]
+    assert [warning.value for warning in app.warning] == [
+        "The address asks for **first** “none”, which is not there; shown instead: nothing."
+    ]
 
 
 @pytest.mark.parametrize("table", [*FIGURES, *PICTURES_OF])
@@ -207,7 +209,7 @@ def test_odd_settings_texts_and_numbers_do_no_harm(monkeypatch, merged):
     app = open_page(monkeypatch, *merged, "runs", first=FIRST, second=SECOND)
     assert not app.exception
     assert not app.error
-    assert ["Mean IoU, pooled", "–", "0.867", "–"] in tables(app)[1]
+    assert ["Mean IoU, pooled", "–", "0.867", "–"] in below_all_runs(app)[1]
 
 
 def test_labels_that_are_the_same_have_the_runs_name(merged):

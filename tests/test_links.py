@@ -10,14 +10,16 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from opened_pages import open_page, words
 from PIL import Image
+from precision_rows import publish_precisions
 from result_files import alter
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 from synset_rows import BEAGLE, DATASET, DOG, publish_classifiers
 
 from compute.results import publish
-from dashboard import links, queries
+from dashboard import layout, links, queries
 from dashboard.connection import open_results
+from dashboard.views import class_card, comparison
 
 DASHBOARD = Path(links.__file__).parent
 PICTURE = "tiny-ffffffff/val/1"
@@ -155,8 +157,17 @@ MALFORMED = [
     ("unet_skip_connections", {"picture": "none"}, "no picture none"),
     ("segmentation_metric", {"number": "999"}, "**number** “999”, which is not there; shown instead: “2”."),
     ("segmentation_metric", {"number": "two"}, "**number** “two”, which is not there; shown instead: “2”."),
-    ("segmentation_metric", {"constant": ""}, "**constant** “”, which is not there; shown instead: “everything is car”."),
+    ("segmentation_metric", {"constant": ""}, "**constant** “”, which is not there; shown instead: “car”."),
+    (
+        "unet_skip_connections",
+        {"view": "class by class", "class": "bus"},
+        "**class** “bus”, which is not there; shown instead: nothing.",
+    ),
+    ("segmentation_metric", {"class": "<b>"}, "**class** “<b>”, which is not there; shown instead: nothing."),
+    ("runs", {"first": "x"}, "**first** “x”, which is not there; shown instead: nothing."),
     ("runs", {"experiment": "x"}, "**experiment** “x”, which is not there; shown instead: “all”."),
+    ("runs", {"experiment": "x_y"}, "**experiment** “x_y”, which is not there"),
+    ("unet_skip_connections", {"score": ""}, "**score** “”, which is not there; shown instead: “pooled”."),
     ("runs", {"run": "<i>none"}, "no run <i>none"),
     ("", {"'; DROP TABLE run": "1"}, "**'; DROP TABLE run** “1”, which is no choice of this page"),
     ("", {f"p{number}": "1" for number in range(20)}, "and 12 more"),
@@ -171,6 +182,32 @@ MALFORMED_CLASSES = [
     ("wordnet_synsets", {"show": "q"}, "**show** “q”, which is not there; shown instead: “all”."),
     ("wordnet_synsets", {"page": "-9"}, "**page** “-9”"),
 ]
+
+
+def test_a_class_has_an_address_on_both_pages_of_segmentation(monkeypatch, streets):
+    query = {"view": "class by class", "class": "car"}
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", **query)
+    assert not app.exception
+    assert said(app) == ""
+    assert "IoU with skips\n## 0.538" in words(app)  # 7 right, 8 predicted, 12 true: 7 / 13
+    assert "car has 40.0% of all true pixels" in words(app)
+    assert link(app).items() >= query.items()
+    other = open_page(monkeypatch, *streets, "segmentation_metric", **{"class": "car"})
+    assert not other.exception
+    assert said(other) == ""
+    assert link(other)["class"] == "car"
+    assert "Notes on this class" in [expander.label for expander in other.expander]
+    closed = open_page(monkeypatch, *streets, "segmentation_metric")
+    assert "class" not in link(closed)
+    assert "Notes on this class" not in [expander.label for expander in closed.expander]
+
+
+def test_a_class_is_told_picture_by_picture(streets):
+    results = open_results(*streets)
+    chosen = comparison.comparison_of(results, queries.comparisons(results).iloc[0])
+    table = class_card.pictures(results, chosen, "car", False)
+    # Of the first picture 3 are right, 4 predicted, 6 true; of the second 4, 4 and 6.
+    assert table.values.tolist() == [[1, 6, 3 / 7, 3 / 7, 0], [2, 6, 4 / 6, 4 / 6, 0]]
 
 
 @pytest.mark.parametrize("page, query, told", MALFORMED)
@@ -221,6 +258,19 @@ def test_another_page_does_not_take_over_choices_of_the_same_name(monkeypatch, s
     assert link(app)["sort"] == "skips help most"
 
 
+def test_what_a_click_cuts_short_on_the_way_back_still_follows_the_address(monkeypatch, streets):
+    app = open_page(monkeypatch, *streets, "unet_skip_connections", sort="number")
+    app.session_state[links.STATE].returning = True  # as a run leaves it that was not drawn to its end
+    app.query_params = {"sort": "hardest"}
+    app.run()
+    assert app.button_group(key="sort").value == "hardest"
+    assert not app.session_state[links.STATE].returning
+    app.session_state["sort"] = "number"
+    app.query_params = {"sort": "number"}
+    app.run()
+    assert app.button_group(key="sort").value == "number"
+
+
 def test_a_link_from_page_to_page_keeps_parameters_that_both_pages_know(monkeypatch, classified):
     app = open_page(monkeypatch, *classified, "wordnet_synsets", view="four questions", right="first answer")
     results = open_results(*classified)
@@ -251,6 +301,46 @@ def test_a_picture_and_a_synset_have_an_address(monkeypatch, classified, page, q
     assert shown in words(app).replace("\\", "")
     assert said(app) == ""
     assert link(app).items() >= query.items()
+
+
+@pytest.mark.parametrize("said", ["unet_skip_connections", "Skip connections", "unet\\_skip\\_connections"])
+def test_an_experiment_is_shown_by_its_title_and_found_by_its_stem_as_well(monkeypatch, streets, said):
+    app = open_page(monkeypatch, *streets, "runs", experiment=said)
+    chosen = app.button_group(key="experiment")
+    assert chosen.options == ["all", "The wrong and the right IoU", "Skip connections"]
+    assert chosen.value == "unet_skip_connections"
+    assert link(app)["experiment"] == "Skip connections"
+    assert [warning.value for warning in app.warning] == []
+    assert "2 runs. Select one" in words(app)
+
+
+NAMES = {
+    "CLIP-RN50 (v1.5), a_b": "CLIP-RN50 (v1.5), a_b",
+    "2.5 px": "2.5 px",
+    "a *b* _c_": r"a \*b\* \_c\_",
+    "[x](http://y)": r"\[x\](http\://y)",
+    ":material/home: $x$ <b>": r"\:material/home: \$x\$ \<b\>",
+    "# 1": r"\# 1",
+    "1. x -- &lt;": r"1\. x \-- \&lt;",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_label_is_the_name_itself_but_for_what_markdown_would_obey(name):
+    assert layout.as_label(name) == NAMES[name]
+    assert links._unescaped(layout.as_label(name)) == name
+
+
+@pytest.mark.parametrize("form", [str, layout.as_label, layout.plain])
+def test_an_address_says_a_name_as_it_is(monkeypatch, tmp_path, form):
+    results, images = publish_precisions(tmp_path, ("fp32", "fp16", "bf16"))
+    odd = "half *16*_(e)"
+    alter(results, f"UPDATE run SET variant = '{odd}' WHERE variant = 'fp16'")
+    app = open_page(monkeypatch, results, images, "fp32_vs_fp16", precision=form(odd))
+    assert not app.exception
+    assert app.button_group(key="precision").value == odd
+    assert link(app)["precision"] == odd
+    assert said(app) == ""
 
 
 def test_a_run_has_an_address(monkeypatch, streets):

@@ -1,16 +1,19 @@
 """Notes: written whole by many at once, read from files of any kind, and shown where they belong."""
 
+import hashlib
 import json
 import multiprocessing
 import os
 import threading
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from opened_pages import open_page, words
 
 from compute.results import publish
-from dashboard import notes
+from dashboard import notes, queries
+from dashboard.connection import open_results
 from dashboard.notes import Note, NotesError
 
 EACH = 200
@@ -200,7 +203,18 @@ def test_a_note_is_added_and_nothing_that_was_chosen_is_lost(monkeypatch, publis
     assert not app.exception
     [found] = notes.read(path)
     assert (found.author, found.subject, found.text) == ("Ann", "page/unet_skip_connections", f"{NASTY}\nsecond line")
-    assert found.address == "/unet_skip_connections?score=per+image&view=class+by+class"
+    page, _, asked = found.address.partition("?")
+    assert page == "/unet_skip_connections"
+    assert (
+        dict(parse_qsl(asked)).items()
+        >= {
+            "score": "per image",
+            "view": "class by class",
+            "data": "Tiny · mini",  # a default is another one on other results
+            "results": queries.fingerprint(open_results(results, images)),
+        }.items()
+    )
+    assert "notes" not in dict(parse_qsl(asked))
     assert [element.value for element in app.text] == [found.text]  # as text, not as Markdown
     assert "<script>" not in words(app)
     assert [expander.label for expander in app.expander] == ["Notes (1)"]
@@ -227,11 +241,51 @@ def test_notes_show_where_they_belong(monkeypatch, published):
     app = open_page(monkeypatch, results, images, "unet_skip_connections", picture=picture)
     assert [element.value for element in app.text] == [f"on picture/{picture}"]
     assert "<script>" not in words(app)
-    assert [expander.label for expander in app.expander] == ["Notes", "Notes (1)"]  # page, picture
+    assert [expander.label for expander in app.expander] == ["Notes", "Notes on this picture (1)"]
     app = open_page(monkeypatch, results, images)
     assert [expander.label for expander in app.expander] == ["Notes (1)"]
     assert [block.proto.popover.label for block in app.get("popover")] == ["1 note"]
     assert [element.value for element in app.text] == []  # nothing is drawn that is not open
+
+
+def form(app, subject: str, text: str) -> None:
+    """Write a note in the form of a subject that is open."""
+    key = f"notes_{hashlib.sha256(subject.encode()).hexdigest()[:12]}"
+    app.session_state[key] = True
+    app.run()
+    app.text_input(key=f"{key}_author").input("Ann")
+    app.text_area(key=f"{key}_text").input(text)
+    app.button(key=f"FormSubmitter:{key}_form-Add note").click().run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "subject", "kind"),
+    [
+        ("runs", {"run": "run-skip"}, "run/run-skip", "run"),
+        ("segmentation_metric", {"number": "1"}, "picture/tiny-ffffffff/val/1", "picture"),
+        ("unet_skip_connections", {"view": "class by class", "class": "car"}, "class/tiny-ffffffff/car", "class"),
+    ],
+)
+def test_a_run_a_picture_and_a_class_take_notes_where_they_are_shown(
+    monkeypatch, published, make_trial, page, query, subject, kind
+):
+    results, images, path = published
+    constant = make_trial("run-constant", "trial-constant")
+    publish(results, images, set_values(constant, experiment="segmentation_metric", variant="constant_car"))
+    app = open_page(monkeypatch, results, images, page, **query)
+    assert f"Notes on this {kind}" in [expander.label for expander in app.expander]
+    form(app, subject, "look here")
+    [found] = notes.read(path)
+    assert (found.subject, found.text) == (subject, "look here")
+    assert dict(parse_qsl(found.address.partition("?")[2])).items() >= query.items()
+    again = open_page(monkeypatch, results, images, page, **query)
+    assert f"Notes on this {kind} (1)" in [expander.label for expander in again.expander]
+    assert [element.value for element in again.text] == ["look here"]
+
+
+def set_values(tables, **values):
+    return {**tables, "run": tables["run"].assign(**values)}
 
 
 def test_notes_that_cannot_be_read_leave_the_page_standing(monkeypatch, published):

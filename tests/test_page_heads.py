@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from heads_rows import HEADS, IDS, head_tables, publish_heads
-from opened_pages import open_page, words
+from opened_pages import open_page, tables, words
 from synset_rows import publish_hierarchy
 
 from compute.results import publish
@@ -86,8 +86,8 @@ def test_the_answer_is_computed_from_the_rows(monkeypatch, files):
 
 
 def test_each_tab_answers_its_question(monkeypatch, files):
-    [table] = [frame.value for frame in open_page(monkeypatch, *files, PAGE).dataframe]
-    assert table["the report, %"].tolist() == [45.46, 46.47, 63.13, 64.20]
+    [table] = tables(open_page(monkeypatch, *files, PAGE))
+    assert table["the report, %"].tolist() == ["45.46", "46.47", "63.13", "64.20"]
     shown = words(open_page(monkeypatch, *files, PAGE, view="pictures"))
     assert "Masks are kept of 2 fixed pictures, spread evenly; the scores above are of all 4" in shown
     shown = words(open_page(monkeypatch, *files, PAGE, view="cost"))
@@ -100,9 +100,9 @@ def test_each_tab_answers_its_question(monkeypatch, files):
 def test_a_picture_opens_over_its_epochs_from_any_tab(monkeypatch, files):
     for query in ({"picture": IDS[0]}, {"view": "pictures", "picture": IDS[0]}):
         app = open_page(monkeypatch, *files, PAGE, **query)
-        [table] = [frame.value for frame in app.dataframe if "difference" in frame.value]
+        [table] = [table for table in tables(app) if "difference" in table]
         assert table["class"].tolist() == ["background", "cat", "dog"]
-        assert table[f"IoU {SHARED}"].tolist() == pytest.approx([0.75, 0.75, 0.75])
+        assert table[f"IoU {SHARED}"].tolist() == ["0.750", "0.750", "0.750"]
     app = open_page(monkeypatch, *files, PAGE, picture="<b>none</b>")
     assert "no picture" in app.warning[-1].value
 

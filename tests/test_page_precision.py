@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from opened_pages import open_page, words
+from opened_pages import charts, open_page, tables, words
 from precision_rows import DATASET, publish_precisions, trial_tables
 from synset_rows import publish_hierarchy
 
@@ -333,8 +333,8 @@ def test_more_rows_than_a_page_can_draw_are_cut(monkeypatch, files, view, statem
     assert not app.error
     assert told in words(app)
     assert len(words(app)) < 20_000
-    assert len(app.get("vega_lite_chart")) <= 6
-    assert all(len(frame.value) <= 1000 for frame in app.dataframe)
+    assert len(charts(app)) <= 6
+    assert all(len(table) <= 1000 for table in tables(app))
 
 
 def test_pictures_that_are_gone_leave_the_page_standing(monkeypatch, files):
@@ -352,6 +352,6 @@ def test_a_picture_that_is_not_there_is_named(monkeypatch, files):
 
 def test_an_opened_picture_shows_both_whole_answers(monkeypatch, files):
     app = open_page(monkeypatch, *files, PAGE, view="drift", image=f"{DATASET}/4")
-    tables = [frame.value for frame in app.dataframe if "rank, fp16" in frame.value.columns]
-    assert [table["class"].tolist()[:2] for table in tables] == [["construction crane", "sofa"]]
-    assert tables[0]["rank, fp16"].tolist()[:2] == [2, 1]
+    found = [table for table in tables(app) if "rank, fp16" in table]
+    assert [table["class"].tolist()[:2] for table in found] == [["construction crane", "sofa"]]
+    assert found[0]["rank, fp16"].tolist()[:2] == ["2", "1"]

@@ -194,8 +194,7 @@ def test_figures_that_are_none_leave_the_page_standing(monkeypatch, files, query
         connection.execute("UPDATE retrieval_rank SET similarity = 'nan'")
         connection.execute("UPDATE retrieval_epoch SET hits_at_1 = 'nan' WHERE epoch = 1")
         connection.execute("UPDATE retrieval_epoch SET queries = 0 WHERE run_id = 'run-evaluation'")
-        connection.execute("ALTER TABLE retrieval_answer ALTER answers DROP NOT NULL")
-        connection.execute("UPDATE retrieval_answer SET answers = NULL WHERE query % 3 = 0")
+        connection.execute("UPDATE retrieval_answer SET answers = [NULL] WHERE query % 3 = 0")
         odd = "answers = [NULL, -5, 1, 1], similarities = [0.5, NULL, 'nan'::FLOAT, 9]"
         connection.execute(f"UPDATE retrieval_answer SET {odd} WHERE query % 3 = 2")
         connection.execute("UPDATE retrieval_answer SET similarities = [] WHERE query % 3 = 1")

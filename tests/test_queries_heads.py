@@ -1,6 +1,7 @@
 """What is asked of decoder heads' rows, and what the page makes of it, against counts worked out by hand from heads_rows."""
 
 import math
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -276,6 +277,8 @@ def test_the_report_stands_beside_ours_and_a_different_order_is_told(published):
     assert "6 training and 4 validation images at 8 px, 3 classes on frozen features of a ViT of tests" in told
     assert "cannot be compared" in told
     assert "The order is **not** the report’s" in told
+    theirs = replace(setup, profile="full (lab)")  # merged from others' results
+    assert "This profile follows the report’s protocol" in head_epochs.how_far(published, theirs, table)
     assert "The order of the heads is the report’s here" in head_epochs.how_far(
         published, setup, table[table["head"] != "linear"]
     )

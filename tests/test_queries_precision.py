@@ -373,12 +373,17 @@ def test_memory_at_the_peak_and_its_explanation(results):
 
 def test_thinning_keeps_the_peak():
     moments = pandas.DataFrame(
-        {"moment": range(1000), "category": "activations", "mebibytes": [float(number * 7919 % 1000) for number in range(1000)]}
+        {
+            "precision": "fp32",
+            "moment": range(1000),
+            "category": "activations",
+            "mebibytes": [float(number * 7919 % 1000) for number in range(1000)],
+        }
     )
-    thin = precision_memory.thinned(moments)
+    thin = precision_memory.thinned(moments)["fp32"]
     assert len(thin) == precision_memory.MOST_MOMENTS
     assert thin.mebibytes.max() == 999
-    assert precision_memory.thinned(moments[:100]).equals(moments[:100])
+    assert precision_memory.thinned(moments[:100])["fp32"].equals(moments[:100])
 
 
 def test_the_runs_of_a_setup(results):

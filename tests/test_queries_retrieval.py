@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -388,6 +389,7 @@ def test_the_report_stands_beside_the_measures_that_it_has(published):
     assert csv.loc["evaluation", "report R@1"] == 80.5
     assert csv.loc["evaluation", "recall_at_1"] == 0.75
     assert "cannot be compared" in tables.report_words(setup, reported)
+    assert "follows the report’s protocol" in tables.report_words(replace(setup, profile="full (lab)"), reported)
     assert tables.report_words(setup, reported.iloc[:0]) == ""
 
 

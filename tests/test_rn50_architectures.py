@@ -11,12 +11,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from result_files import alter
 from rich.console import Console
 from test_pages import open_page, words
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from compute.experiments import rn50_architectures as experiment
+from compute.merge import merge
 from compute.models.layer_table import layers_of
 from compute.trials import run_trials
 from dashboard.components.markup import as_html
@@ -322,6 +324,30 @@ def test_the_page_answers_from_the_rows(monkeypatch, published):
     assert "99.8 % of the difference in parameters" in said
     assert "From 2 runs" in said
     assert "7x7, 3→64, stride 2" in html_of(app)
+
+
+def test_a_profile_is_chosen_where_there_is_more_than_one(monkeypatch, tmp_path, results_file):
+    theirs = tmp_path / "lab.duckdb"
+    shutil.copyfile(results_file, theirs)
+    alter(theirs, "UPDATE model_layer SET parameters = 2 * parameters WHERE run_id = "
+                  "(SELECT run_id FROM run WHERE variant = 'clip_rn50')")  # fmt: skip
+    alone = open_page(monkeypatch, results_file, tmp_path, PAGE)
+    assert not [group for group in alone.button_group if group.key == "data"]
+    assert not [part for part in alone.expander if part.label == "Beside other results"]
+    merge(theirs, results_file, tmp_path / "images")
+    app = open_page(monkeypatch, results_file, tmp_path, PAGE, compare="true")
+    assert not app.exception
+    assert not app.error
+    ours, labs = "One picture of 224 px · mini", "One picture of 224 px · mini (lab)"
+    assert app.button_group(key="data").options == [ours, labs]
+    assert app.button_group(key="data").value == ours
+    sentences = [element.value for element in app.markdown if element.value.startswith("##### No")]
+    assert "**+49.9 % parameters**" in sentences[0]
+    assert "**+199.9 % parameters**" in sentences[1]
+    other = open_page(monkeypatch, results_file, tmp_path, PAGE, data=labs)
+    assert "**+199.9 % parameters**" in words(other)
+    assert "merged from the results called lab" in words(other)
+    assert not other.warning
 
 
 def test_the_overview_shows_the_finding(monkeypatch, published):

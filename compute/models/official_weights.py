@@ -3,6 +3,7 @@
 import hashlib
 import urllib.error
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,6 +27,7 @@ VIT_ADDRESS = "https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/din
 RESNET_PREPROCESSING = recognized(ResNet50_Weights.IMAGENET1K_V1.transforms())
 # What torch and clip raise on a file that holds something else than they expect.
 UNUSABLE = (
+    OSError,  # torch, of an archive that is cut short
     RuntimeError, UnpicklingError, EOFError, BadZipFile, ValueError, LookupError, AttributeError, TypeError, AssertionError,
 )  # fmt: skip
 
@@ -115,6 +117,10 @@ def load_vit(image_size_px: int, file: Path | None = None) -> tuple[VisionTransf
 
 def _clip_state(path: Path) -> dict[str, Tensor]:
     """The state dict of either format, as clip.load reads it, but without running code that a pickle may hold."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(b"__setstate__" in archive.read(name) for name in archive.namelist() if "/code/" in name):
+                raise RuntimeError("it has code that would run as it is loaded")  # CLIP's own has none
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch.jit.load, on a file that is no archive of its own
         try:

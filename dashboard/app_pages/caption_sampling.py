@@ -152,7 +152,7 @@ def _conclusion(setup: Setup) -> None:
   wanted, one safe caption or many different ones, is no question that BLEU answers.
 """
     )
-    if setup.profile == "mini":
+    if layout.kind_of_profile(setup.profile) == "mini":
         streamlit.markdown(
             "- **The miniature speaks a small grammar.** Its references come from a few patterns and words, which a small "
             "model can learn nearly whole. How high BLEU is, and how fast it changes, is this grammar’s own: expect neither of "

@@ -5,7 +5,7 @@ import math
 import pandas
 import streamlit
 
-from dashboard import intervals, layout, queries
+from dashboard import intervals, layout, links, queries
 from dashboard import queries_precision as rows
 from dashboard import queries_predictions as predictions
 from dashboard.components import gallery
@@ -74,6 +74,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
         lower = lower_precisions(results, choice)[: layout.MOST_BUTTONS]
         if streamlit.session_state.get("precision") not in lower:
             streamlit.session_state.pop("precision", None)  # what the other data does not leave to choose from
+        links.by_name("precision", lower)
         precision = streamlit.segmented_control(
             "Beside fp32",
             lower,
@@ -81,7 +82,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
             required=True,
             key="precision",
             bind="query-params",
-            format_func=layout.plain,
+            format_func=layout.as_label,
         )
         pictures = streamlit.segmented_control(
             "Pictures", list(rows.PICTURES), default="all", required=True, key="pictures", bind="query-params"

@@ -39,33 +39,61 @@ def page(results: Results, pages: Pages) -> None:
         "Both are called RN50, for ResNet-50. Here are torchvision’s, known from ImageNet, and the image encoder of OpenAI’s "
         "CLIP, layer by layer, from the modules themselves at their real size.",
     )
-    stages = encoder_stages(results)
+    profile = _choose_profile(results)
+    stages = encoder_stages(results, profile)
     if stages is None:
         layout.not_run_yet(EXPERIMENT)
         return
-    _answer(results, stages)
+    _answer(results, profile, stages)
     _show(_overview(stages), "overview")
     streamlit.subheader("Stage by stage")
     _show(stage_table(stages), "stages")
-    _layers(results, stages)
+    _layers(results, profile, stages)
     _conclusion(stages)
-    layout.provenance(queries.runs(results), rows.encoder_runs(results).run_id, pages)
+    layout.provenance(queries.runs(results), rows.encoder_runs(results, profile).run_id, pages)
 
 
 def findings(results: Results) -> list[Finding]:
-    """What was found, once both encoders are written down."""
-    stages = encoder_stages(results)
-    if stages is None:
-        return []
-    everything = whole(stages)
-    alike = f"{everything.same} of {_and(everything.layer_counts)} layers are the same."
-    seen = _picture(results)
-    return [Finding(_sentence(stages), f"{seen[:1].upper()}{seen[1:]}", f"{alike} {BASIS}", [])]
+    """What was found in each profile in which both encoders are written down, or over all profiles where none has both."""
+    data = _data(results)
+    answers = []
+    for label, profile in zip(_labels(data), data.profile, strict=True):
+        if (stages := encoder_stages(results, profile)) is not None:
+            everything = whole(stages)
+            alike = f"{everything.same} of {_and(everything.layer_counts)} layers are the same."
+            view = {"data": label} if len(data) > 1 else {}
+            answers.append(Finding(_sentence(stages), label, f"{alike} {BASIS}", [], view))
+    return answers
 
 
-def _picture(results: Results) -> str:
+def _data(results: Results) -> pandas.DataFrame:
+    """What to choose from: what the encoders were shown in each profile; one row with no profile where none has both."""
+    profiles: list[str | None] = [*rows.encoder_profiles(results)] or [None]
+    shown = [_picture(results, profile) for profile in profiles]
+    return pandas.DataFrame(
+        {
+            "dataset_name": [f"{words[:1].upper()}{words[1:]}" for words in shown],
+            "profile": profiles,
+            "dataset": profiles,
+            "labels": None,
+        }
+    )
+
+
+def _labels(data: pandas.DataFrame) -> list[str]:
+    """The names of what there is to choose from; a profile is named where there is more than one."""
+    return layout.dataset_labels(data) if len(data) > 1 else data.dataset_name.tolist()
+
+
+def _choose_profile(results: Results) -> str | None:
+    """Let a person pick a profile where both encoders were written down in more than one; None where in none."""
+    data = _data(results)
+    return data.profile.iloc[0] if len(data) == 1 else str(layout.choose_data(data).profile)
+
+
+def _picture(results: Results, profile: str | None) -> str:
     """What was shown to the encoders."""
-    return f"one picture of {_and(rows.encoder_runs(results).image_size_px)} px"
+    return f"one picture of {_and(rows.encoder_runs(results, profile).image_size_px)} px"
 
 
 def _and(values: Iterable[object]) -> str:
@@ -87,7 +115,7 @@ def _sentence(stages: Sequence[Part]) -> str:
     return f"No: {ENCODERS['clip_rn50']} has {listed}{': ' if costs else ''}{', '.join(costs)}."
 
 
-def _answer(results: Results, stages: Sequence[Part]) -> None:
+def _answer(results: Results, profile: str | None, stages: Sequence[Part]) -> None:
     everything = whole(stages)
     streamlit.markdown(f"#### {_sentence(stages)}")
     changed = (("Parameters", everything.parameters), ("Multiply-adds", everything.multiply_adds))
@@ -97,7 +125,8 @@ def _answer(results: Results, stages: Sequence[Part]) -> None:
     for column, (label, counts) in zip(others, changed, strict=True):
         with column:
             layout.figure(label, share(counts) or "–", f"{short(counts[0])} to {short(counts[1])}")
-    streamlit.caption(f"For {layout.plain(_picture(results))}. {BASIS}")
+    note = f" {layout.profile_note(profile)}" if profile and len(rows.encoder_profiles(results)) > 1 else ""
+    streamlit.caption(f"For {layout.plain(_picture(results, profile))}. {BASIS}{note}")
 
 
 def _overview(stages: Sequence[Part]) -> Element:
@@ -112,17 +141,17 @@ def _overview(stages: Sequence[Part]) -> Element:
 
 @streamlit.fragment
 @layout.errors_as_messages()
-def _layers(results: Results, stages: Sequence[Part]) -> None:
+def _layers(results: Results, profile: str | None, stages: Sequence[Part]) -> None:
     """One stage's layers; a fragment, so that another stage draws nothing else anew."""
     names = [stage.name for stage in stages]
     chosen = streamlit.segmented_control("Layers of", names, default=names[0], required=True, key="stage", bind="query-params")
     _show(layer_table(stages[names.index(chosen)]), "layers")
-    layout.csv_button(_all_layers(results), EXPERIMENT)
+    layout.csv_button(_all_layers(results, profile), EXPERIMENT)
 
 
-def _all_layers(results: Results) -> pandas.DataFrame:
+def _all_layers(results: Results, profile: str | None) -> pandas.DataFrame:
     """The rows of both encoders, one below the other."""
-    runs = rows.encoder_runs(results)
+    runs = rows.encoder_runs(results, profile)
     return pandas.concat(
         rows.encoder_layers(results, run.run_id).assign(encoder=ENCODERS.get(run.variant, run.variant))
         for run in runs.itertuples()

@@ -5,10 +5,11 @@ import json
 import pandas
 import streamlit
 
-from dashboard import layout, queries
+from dashboard import layout, links, queries
+from dashboard.components import table
 from dashboard.connection import Results
 from dashboard.layout import Pages
-from dashboard.views import run_comparison
+from dashboard.views import notes, run_comparison
 
 TITLE = "Runs"
 
@@ -22,9 +23,22 @@ def page(results: Results, pages: Pages) -> None:
     if runs.empty:
         streamlit.info("No trial has finished yet. Start with: python -m compute run --profile mini")
         return
-    experiments = ["all", *sorted(runs.experiment.unique())]
+    stems = sorted(map(str, runs.experiment.unique()))
+    titles: dict[str, str] = {stem: pages[stem].title if stem in pages else stem for stem in stems}
+    options: list[str] = ["all", *titles]
+
+    def named(stem: str) -> str:
+        return layout.as_label(titles.get(stem, stem))
+
+    links.by_name("experiment", options, named)
     chosen = streamlit.segmented_control(
-        "Experiment", experiments, default="all", required=True, key="experiment", bind="query-params"
+        "Experiment",
+        options,
+        default="all",
+        required=True,
+        key="experiment",
+        bind="query-params",
+        format_func=named,
     )
     shown = (runs if chosen == "all" else runs[runs.experiment == chosen]).reset_index(drop=True)
     columns = {
@@ -39,39 +53,27 @@ def page(results: Results, pages: Pages) -> None:
         "parameters": "Parameters",
         "git_commit": "Commit",
     }
-    config = {
-        "started_at": streamlit.column_config.DatetimeColumn(columns["started_at"], format="YYYY-MM-DD HH:mm"),
-        "seconds": streamlit.column_config.NumberColumn(columns["seconds"], format="%.1f"),
-        "parameters": streamlit.column_config.NumberColumn(columns["parameters"], format="localized"),
-    }
-    streamlit.dataframe(
-        shown[list(columns)],
-        column_config={name: config.get(name, label) for name, label in columns.items()},
-        hide_index=True,
-        on_select=_remember_row,
-        selection_mode="single-row",
-        key="run_table",
-    )
-    streamlit.session_state["shown_runs"] = shown.run_id.tolist()
-    layout.csv_button(shown, "runs")
     run_id = streamlit.query_params.get("run")
+    formats = {"Seconds": "{:,.1f}", "Parameters": "{:,.0f}"}
+    listed = shown[list(columns)].assign(experiment=shown.experiment.map(titles)).rename(columns=columns)
+    table.show(listed, "run_table", formats, keys=shown.run_id.tolist(), picked=run_id, on_pick=_pick)
+    layout.csv_button(shown, "runs")
     if run_id is None:
         streamlit.caption(f"{len(shown)} runs. Select one to see all that is known of it.")
     else:
-        _details(runs, run_id)
+        _details(results, runs, run_id)
     run_comparison.choose_and_show(results, runs)
 
 
-def _remember_row() -> None:
-    rows = streamlit.session_state["run_table"]["selection"]["rows"]
-    run_ids = streamlit.session_state.get("shown_runs", [])
-    if rows and rows[0] < len(run_ids):
-        streamlit.query_params["run"] = run_ids[rows[0]]
+def _pick(run_id: str) -> None:
+    """Show a run, or, where it is the one that is shown, the list alone."""
+    if streamlit.query_params.get("run") == run_id:
+        del streamlit.query_params["run"]
     else:
-        streamlit.query_params.pop("run", None)
+        streamlit.query_params["run"] = run_id
 
 
-def _details(runs: pandas.DataFrame, run_id: str) -> None:
+def _details(results: Results, runs: pandas.DataFrame, run_id: str) -> None:
     found = runs[runs.run_id == run_id]
     if found.empty:
         streamlit.warning(f"These results hold no run {layout.plain(run_id)}; shown instead: the list alone.")
@@ -84,4 +86,5 @@ def _details(runs: pandas.DataFrame, run_id: str) -> None:
         settings = {}
     facts = {**run, **{f"setting: {name}": value for name, value in settings.items()}}
     rows = [(name.replace("_", " "), str(value)) for name, value in facts.items() if value is not None]
-    streamlit.table(pandas.DataFrame(rows, columns=["What", "Value"]), hide_index=True)
+    layout.table(pandas.DataFrame(rows, columns=["What", "Value"]), "facts_of_the_run")
+    notes.of_run(results, run_id, "runs")

@@ -1,15 +1,16 @@
 """What is wrong with IoU by `logical_and` and `logical_or`?"""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas
 import streamlit
 
-from dashboard import charts, intervals, layout, queries
+from dashboard import charts, intervals, layout, links, queries
 from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
-from dashboard.views import metric_scores
+from dashboard.views import class_card, metric_scores, notes
 
 EXPERIMENT = "segmentation_metric"
 TITLE = "The wrong and the right IoU"
@@ -18,6 +19,7 @@ COST = "a few seconds"  # of the miniature on two cores; the U-Nets beside it ar
 METRICS = dict(zip(("notebook", "per_image", "pooled"), charts.METRIC_COLORS, strict=True))
 NETWORKS = {"skip": "U-Net with skips", "no_skip": "U-Net without skips"}
 CONSTANT = "everything is "
+CLUSTERS_PX = 556  # of the place of the chart of clusters
 CLUSTER_PICTURES = (1, 2)
 
 
@@ -45,7 +47,7 @@ def page(results: Results, pages: Pages) -> None:
     elif len(constants):
         network = networks[networks.variant == networks.variant.iloc[-1]].iloc[0]
         _one_picture(results, chosen, network, scores, classes)
-        _numbering(results, network, classes)
+        _numbering(results, chosen, network, classes, constants)
     _clusters(results, chosen)
     _conclusion()
     layout.provenance(queries.runs(results), scores.run_id, pages)
@@ -110,7 +112,7 @@ def _metrics(scores: pandas.DataFrame) -> None:
     means = scores.groupby(["experiment", "predictor"], sort=False)[list(METRICS)].mean().reset_index()
     means = means.sort_values(["experiment", "notebook", "pooled"], ascending=False)
     rows = means.melt(["predictor"], list(METRICS), "metric", "score").replace({"metric": METRICS}).dropna(subset=["score"])
-    layout.chart(charts.metric_scores(rows), rows, "scores_by_metric")
+    layout.chart(partial(charts.metric_scores, rows), rows, "scores_by_metric")
     streamlit.caption("Networks are averaged over their seeds. Who calls everything one class knows nothing of the picture.")
 
 
@@ -122,26 +124,22 @@ def _one_picture(
     """One picture; a fragment, so that another picture or opacity does not draw the charts anew."""
     streamlit.subheader("One picture under all of them")
     constants = _constants(scores)
+    first = min(queries.widest_gap(results, network.run_id), int(chosen.val_images))
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        ordinal = streamlit.number_input(
-            "Picture number",
-            1,
-            int(chosen.val_images),
-            min(queries.widest_gap(results, network.run_id), int(chosen.val_images)),
-            key="number",
-            bind="query-params",
-            width=170,
-            help="At first the one that the notebook’s metric flatters most.",
-        )
-        constant = streamlit.selectbox(
-            "Beside it", constants.predictor.tolist(), key="constant", bind="query-params", width=260
-        )
+        links.by_name("constant", constants.predictor.tolist(), _constant_name)
+        constant = layout.choose_one("Beside it: everything is", constants.predictor.tolist(), "constant", _constant_name)
         opacity = layout.choose_opacity()
+    ordinal = streamlit.pagination(max(1, int(chosen.val_images)), default=max(1, first), key="number", bind="query-params")
+    streamlit.caption(f"Picture {ordinal} of {chosen.val_images:,}. The notebook’s metric flatters picture {first} most.")
     found = queries.numbered_picture(results, chosen.dataset, ordinal, network.run_id)
     if found.empty:
         streamlit.warning(f"These results hold no picture number {ordinal} of this data set.")
         return
-    class_id = int(classes.class_id[classes.name == constant.removeprefix(CONSTANT)].iloc[0])
+    named = classes.class_id[classes.name == constant.removeprefix(CONSTANT)]
+    if named.empty:
+        streamlit.warning(f"No class of this data set is called {layout.plain(constant.removeprefix(CONSTANT))}.")
+        return
+    class_id = int(named.iloc[0])
     rows = [_picture_row(results, found.iloc[0], network.predictor, constant, class_id)]
     seen = ("neither number is non-zero", "only one is: counts as wrong", "both are: counts as right")
     colors = dict(zip(seen, map(gallery.hexadecimal, gallery.AND_OR_COLORS), strict=True))
@@ -155,7 +153,12 @@ def _one_picture(
         "Mean over its classes, this picture": one.per_image.map(layout.number),
         "Pooled mean IoU, all pictures": one.run_id.map(overall).map(layout.number),
     }
-    streamlit.table(pandas.DataFrame(table), hide_index=True)
+    layout.table(pandas.DataFrame(table), "scores_of_the_picture")
+    notes.of_picture(results, str(found.image_id.iloc[0]), EXPERIMENT)
+
+
+def _constant_name(predictor: str) -> str:
+    return layout.as_label(predictor.removeprefix(CONSTANT))
 
 
 def _flattered(
@@ -188,7 +191,9 @@ def _picture_row(results: Results, picture: pandas.Series, network: str, constan
     return gallery.Row("one", "", cells)
 
 
-def _numbering(results: Results, network: pandas.Series, classes: pandas.DataFrame) -> None:
+def _numbering(
+    results: Results, chosen: pandas.Series, network: pandas.Series, classes: pandas.DataFrame, constants: pandas.DataFrame
+) -> None:
     streamlit.subheader("The score depends on which class is numbered 0")
     scores = queries.zero_class_scores(results, network.run_id).dropna(subset=["score"])
     rows = pandas.DataFrame(
@@ -198,7 +203,9 @@ def _numbering(results: Results, network: pandas.Series, classes: pandas.DataFra
         "Not one prediction changes here, only the order of the classes in a list: the notebook’s IoU of the "
         f"{network.predictor} moves between **{rows.score.min():.2f} and {rows.score.max():.2f}**. Neither mean IoU moves."
     )
-    layout.chart(charts.zero_class_scores(rows), rows, "notebook_iou_by_zero_class")
+    layout.chart(partial(charts.zero_class_scores, rows), rows, "notebook_iou_by_zero_class")
+    by_class = constants.set_index(constants.predictor.str.removeprefix(CONSTANT))
+    class_card.of_metric(results, chosen.dataset, network.predictor, rows, by_class, EXPERIMENT)
 
 
 def _clusters(results: Results, chosen: pandas.Series) -> None:
@@ -219,7 +226,8 @@ def _clusters(results: Results, chosen: pandas.Series) -> None:
     palette = dict(zip(classes.name, classes.class_color, strict=True))
     with left:
         rows = used.assign(cluster="cluster " + used.cluster.astype(str)).rename(columns={"name": "class"})
-        layout.chart(charts.cluster_shares(rows[["cluster", "class", "pixels", "share"]], palette), rows, "kmeans_clusters")
+        drawing = partial(charts.cluster_shares, rows[["cluster", "class", "pixels", "share"]], palette)
+        layout.chart(drawing, rows, "kmeans_clusters", CLUSTERS_PX)
     with right:
         pictures = [_cluster_row(results, chosen.dataset, ordinal, clusters.run_id.iloc[0]) for ordinal in CLUSTER_PICTURES]
         centers = clusters.drop_duplicates("cluster").sort_values("cluster")

@@ -1,5 +1,6 @@
 """How important are U-Net's skip connections?"""
 
+from functools import partial
 from typing import Any
 
 import pandas
@@ -9,7 +10,7 @@ from dashboard import charts, intervals, layout, links, queries
 from dashboard.components import gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
-from dashboard.views import comparison, notes
+from dashboard.views import class_card, comparison, notes
 from dashboard.views.comparison import SCORES, VARIANTS, Comparison, Counts, comparison_of, counts_of
 
 EXPERIMENT = "unet_skip_connections"
@@ -40,7 +41,7 @@ def page(results: Results, pages: Pages) -> None:
     layout.open_view(
         VIEWS,
         lambda: _pictures(results, chosen, first_only),
-        lambda: _classes(results, chosen, counts),
+        lambda: _classes(results, chosen, counts, first_only),
         lambda: _boundaries(results, chosen, first_only),
         lambda: _training(results, chosen),
     )
@@ -215,16 +216,17 @@ def _picture_dialog(results: Results, chosen: Comparison, image_id: str, seed: i
     links.copy_link(results, "copy_picture_link")
 
 
-def _classes(results: Results, chosen: Comparison, counts: Counts) -> None:
+def _classes(results: Results, chosen: Comparison, counts: Counts, first_only: bool) -> None:
     names = queries.classes(results, chosen.dataset)
     by_class = comparison.class_iou(counts, names[~names.ignored].name.tolist())
-    layout.chart(charts.class_iou(by_class), by_class, "iou_by_class")
+    layout.chart(partial(charts.class_iou, by_class), by_class, "iou_by_class")
     streamlit.caption("The class with the most true pixels first; lines are 95 % bootstrap intervals over images.")
+    class_card.of_networks(results, chosen, by_class, first_only, EXPERIMENT)
 
 
 def _boundaries(results: Results, chosen: Comparison, first_only: bool) -> None:
     bands = comparison.boundary_accuracy(results, chosen, first_only)
-    layout.chart(charts.boundary_accuracy(bands), bands, "accuracy_by_boundary_distance")
+    layout.chart(partial(charts.boundary_accuracy, bands), bands, "accuracy_by_boundary_distance")
 
 
 def _training(results: Results, chosen: Comparison) -> None:
@@ -239,10 +241,10 @@ def _training(results: Results, chosen: Comparison) -> None:
     )
     if curve == "score":
         rows = queries.epoch_scores(results, chosen.run_ids).merge(chosen.labels, on="run_id")
-        layout.chart(charts.epoch_scores(rows), rows, "mean_iou_by_epoch")
+        layout.chart(partial(charts.epoch_scores, rows), rows, "mean_iou_by_epoch")
     else:
         rows = queries.training_losses(results, chosen.run_ids).merge(chosen.labels, on="run_id")
-        layout.chart(charts.training_loss(rows), rows, "training_loss")
+        layout.chart(partial(charts.training_loss, rows), rows, "training_loss")
 
 
 def _conclusion() -> None:

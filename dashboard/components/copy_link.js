@@ -1,6 +1,7 @@
 // Copies a link to the page as it is now, and keeps the browser's history in steps.
 export default function ({ data, parentElement, setTriggerValue }) {
   keepSteps(data.steps);
+  fetchAhead(data.ahead);
   const root = parentElement.querySelector(".copy");
   const button = root.querySelector("button");
   const label = button.querySelector("span");
@@ -45,6 +46,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.waiting = true;
     setTriggerValue("asked", Date.now());
   };
+}
+
+function fetchAhead(names) {
+  const script = document.querySelector('script[src*="static/js/index."]');
+  if (!script || window.contrastFetched) return;
+  window.contrastFetched = true;
+  const fetchAll = () => names.forEach((name) => import(new URL(name, script.src)).catch(() => {}));
+  setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchAll), 250);
 }
 
 // Streamlit replaces the entry where a widget changes, so that one cannot go back to another tab, and adds one for everything

@@ -1,11 +1,17 @@
-"""A small button that copies a link to what the page shows, and the browser's history in steps that a person would call so."""
+"""A small button that copies a link to what the page shows, and what else the browser does on every page.
 
+Its history has steps that a person would call so, and it fetches the code of widgets while the page is looked at, not when a
+view that has one opens.
+"""
+
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit
 
 HERE = Path(__file__).parent
+WIDGETS = ("ButtonGroup", "Pagination", "Selectbox", "TextInput")
 
 _component = streamlit.components.v2.component(
     "contrast_copy_link",
@@ -18,6 +24,13 @@ _component = streamlit.components.v2.component(
 )
 
 
+@functools.cache
+def code_of_widgets() -> list[str]:
+    """The files with the code of widgets that only some views have; their names hold a digest."""
+    folder = Path(streamlit.__file__).parent / "static" / "static" / "js"
+    return [path.name for widget in WIDGETS for path in folder.glob(f"{widget}.*.js")]
+
+
 def show(query: str, key: str, steps: Sequence[str]) -> None:
     """Draw the button; a click asks for the `query` anew, then writes it to the clipboard with the address of the page.
 
@@ -28,5 +41,6 @@ def show(query: str, key: str, steps: Sequence[str]) -> None:
     def ask() -> None:
         streamlit.session_state[asked] = streamlit.session_state.get(asked, 0) + 1
 
-    data = {"query": query, "answer": streamlit.session_state.get(asked, 0), "steps": list(steps)}
+    answer = streamlit.session_state.get(asked, 0)
+    data = {"query": query, "answer": answer, "steps": list(steps), "ahead": code_of_widgets()}
     _component(key=key, data=data, width="content", on_asked_change=ask)

@@ -3,6 +3,7 @@
 import base64
 import functools
 import io
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -115,9 +116,12 @@ def find_picture(images: Path, relative: str | None) -> Path | None:
     """The file below `images` that results name, or None where there is none or the path leads elsewhere."""
     if not relative:
         return None
-    folder = images.resolve()
-    path = (folder / relative).resolve()
-    return path if path.is_relative_to(folder) and path.is_file() else None
+    folder = os.path.realpath(images)
+    try:
+        path = os.path.realpath(os.path.join(folder, relative))
+    except ValueError:  # a NUL byte
+        return None
+    return Path(path) if path.startswith(folder + os.sep) and os.path.isfile(path) else None
 
 
 def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str:
@@ -128,7 +132,7 @@ def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str:
 @functools.lru_cache(maxsize=2000)
 def _photo_url(path: Path, modified_ns: int, longest_px: int) -> str:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
             if image.width * image.height > LARGEST_PIXELS:
                 return MISSING
             image.draft("RGB", (longest_px, longest_px))  # lets a JPEG decode at a fraction of its size
@@ -203,8 +207,8 @@ def mask_classes(path: Path | None) -> np.ndarray | None:
 
 def _read_mask(path: Path, modified_ns: int) -> tuple[np.ndarray | None, list[int]]:
     try:
-        with Image.open(path) as image:
-            if image.format != "PNG" or image.mode != "P" or image.width * image.height > LARGEST_PIXELS:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode != "P" or image.width * image.height > LARGEST_PIXELS:
                 return None, []
             return np.asarray(image), image.getpalette() or []
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

@@ -1,6 +1,7 @@
 """How far off wrong answers are: how deep in the hierarchy they meet the truth."""
 
 from dataclasses import dataclass
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -12,6 +13,7 @@ from dashboard import queries_synsets as rows
 from dashboard.components import markup, panel
 from dashboard.connection import Results
 from dashboard.intervals import NORMAL_95, Estimate
+from dashboard.kept import kept
 from dashboard.views.classifier_pair import Pair
 from dashboard.views.synset_card import way_to_synset
 from dashboard.views.synset_explorer import open_in_explorer
@@ -52,6 +54,7 @@ def mean_of(values: pandas.Series, counts: pandas.Series) -> Estimate:
     return Estimate(mean, mean - reach, mean + reach)
 
 
+@kept
 def depths_of(results: Results, pair: Pair) -> Depths:
     """The mean depths of a pair of classifiers."""
     counted = rows.answer_depths(results, pair.run_a, pair.run_b).astype(float)
@@ -106,13 +109,13 @@ def draw(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> Non
         "for another meets it at *dog*, far down; taken for a teapot, near the top."
     )
     depths = depths_of(results, pair)
-    shares = depth_shares(results, hierarchy, pair)
     if not depths.wrong_a + depths.wrong_b:
         streamlit.info("No first answer is wrong here.")
         return
+    shares = depth_shares(results, hierarchy, pair)
     panel.show(_figures(pair, depths, shares), "depth_figures")
     names, colors = [name for _, name, _, _ in pair.sides], [color for *_, color in pair.sides]
-    layout.chart(charts_synsets.answer_depths(shares, names, colors, CHANCE), shares, "wrong_answers_by_depth")
+    layout.chart(partial(charts_synsets.answer_depths, shares, names, colors, CHANCE), shares, "wrong_answers_by_depth")
     streamlit.caption(
         f"Each classifier’s wrong first answers, on pictures of classes that {'both know' if len(names) > 1 else 'it knows'}. "
         f"Lines: where answers would meet if each were {CHANCE}."

@@ -119,9 +119,9 @@ class Part:
 
 
 @functools.lru_cache(maxsize=8)
-def encoder_stages(results: Results) -> tuple[Part, ...] | None:
-    """Both encoders, stage by stage; None where one of them has not run."""
-    runs = encoder_runs(results)
+def encoder_stages(results: Results, profile: str | None = None) -> tuple[Part, ...] | None:
+    """Both encoders in a profile, or in any, stage by stage; None where one of them has not run."""
+    runs = encoder_runs(results, profile)
     if not set(ENCODERS) <= set(runs.variant):
         return None
     run_ids = dict(zip(runs.variant, runs.run_id, strict=True))

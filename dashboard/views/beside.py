@@ -8,11 +8,10 @@ import streamlit
 from dashboard import layout, links, queries
 from dashboard.components import gallery
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.layout import Finding
 
-# Pages that compare the runs of another experiment, and one whose finding is the same whatever the data.
-RUNS_OF = {"wordnet_synsets": "imagenet_rn50_vs_clip"}
-WITHOUT_DATA = ("rn50_architectures",)
+RUNS_OF = {"wordnet_synsets": "imagenet_rn50_vs_clip"}  # pages that compare the runs of another experiment
 
 
 @streamlit.fragment
@@ -23,7 +22,7 @@ def of_page(results: Results, module: ModuleType, pages: layout.Pages) -> None:
     A fragment, filled only when it is open, as it takes all findings of the experiment; whether it is open is in the address.
     """
     experiment = getattr(module, "EXPERIMENT", "")
-    if not experiment or experiment in WITHOUT_DATA or choice_count(results, RUNS_OF.get(experiment, experiment)) < 2:
+    if not experiment or choice_count(results, RUNS_OF.get(experiment, experiment)) < 2:
         return
     with streamlit.expander(
         "Beside other results", icon=":material/compare:", key="compare", on_change="rerun", bind="query-params"
@@ -32,10 +31,13 @@ def of_page(results: Results, module: ModuleType, pages: layout.Pages) -> None:
             _beside(results, module, pages)
 
 
+@kept
 def choice_count(results: Results, experiment: str) -> int:
-    """On how many data sets and in how many profiles an experiment ran."""
+    """On how many data sets and in how many profiles an experiment ran; of one that needs no data, in how many profiles."""
     runs = queries.runs(results)
-    own = runs[(runs.experiment == experiment) & runs.dataset.notna()]
+    own = runs[runs.experiment == experiment]
+    if own.dataset.notna().any():
+        own = own[own.dataset.notna()]
     return len(own.drop_duplicates(["dataset", "profile"]))
 
 

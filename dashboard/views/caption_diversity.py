@@ -1,6 +1,7 @@
 """How much captions differ between seeds, how long they are and how many words they use, against temperature and BLEU."""
 
 import math
+from functools import partial
 
 import pandas
 import streamlit
@@ -9,6 +10,7 @@ from dashboard import charts_captions as charts
 from dashboard import intervals, layout
 from dashboard import queries_captions as rows
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.caption_grid import in_grid, k_names
 from dashboard.views.caption_runs import Setup
 from dashboard.views.caption_scores import Scores
@@ -32,8 +34,8 @@ def diversity(results: Results, setup: Setup, scores: Scores) -> None:
             drawn = measured(table, measure)
             if drawn.value.notna().any():
                 own, greedy = drawn[drawn.k != charts.GREEDY], drawn[drawn.k == charts.GREEDY]
-                figure = charts.over_temperature(own, greedy, k_names(setup), title, form, height=330)
-                layout.chart(figure, drawn, f"{measure}_by_temperature")
+                drawing = partial(charts.over_temperature, own, greedy, k_names(setup), title, form, height=330)
+                layout.chart(drawing, drawn, f"{measure}_by_temperature", layout.THIRD_PX)
             else:
                 streamlit.info(f"No count of {title} is stored.")
     seeds = len(setup.seeds)
@@ -50,13 +52,14 @@ def diversity(results: Results, setup: Setup, scores: Scores) -> None:
     points = drawn.rename(columns={"different": "diversity", "k": "group"})
     points = points[["name", "group", "temperature", "label", "diversity", "bleu"]]
     title = f"different captions of a picture, of {seeds}" if seeds > 1 else "different captions of a picture, of one seed"
-    figure = charts.bleu_against_diversity(points, k_names(setup), title, f"BLEU against {scores.against}")
-    layout.chart(figure, points, "bleu_against_diversity")
+    drawing = partial(charts.bleu_against_diversity, points, k_names(setup), title, f"BLEU against {scores.against}")
+    layout.chart(drawing, points, "bleu_against_diversity")
     streamlit.caption(
         "Numbers are temperatures. Up is nearer to the references, to the right more different from seed to seed."
     )
 
 
+@kept
 def diversity_table(results: Results, setup: Setup, scores: Scores) -> pandas.DataFrame:
     """A row for each setting in the grid and for greedy, by rising temperature.
 

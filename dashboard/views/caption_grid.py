@@ -1,6 +1,7 @@
 """BLEU over the grid of temperature and k, and all that is measured of each setting, as tables."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas
@@ -28,8 +29,8 @@ def grid(results: Results, setup: Setup, scores: Scores) -> None:
     if drawn.value.notna().any():
         in_grid = drawn[drawn.k != charts.GREEDY]
         title = f"BLEU against {scores.against}, {library}"
-        figure = charts.over_temperature(in_grid, drawn[drawn.k == charts.GREEDY], k_names(setup), title)
-        layout.chart(figure, drawn, "bleu_by_temperature")
+        drawing = partial(charts.over_temperature, in_grid, drawn[drawn.k == charts.GREEDY], k_names(setup), title)
+        layout.chart(drawing, drawn, "bleu_by_temperature")
         streamlit.caption(_drawn_how(setup, library))
     else:
         streamlit.info(f"These results hold no BLEU by {library}.")
@@ -154,7 +155,7 @@ def _score_table(table: pandas.DataFrame) -> None:
         "report": "the report",
     }
     shown = table.drop(columns=[name for name in ("report", "seeds") if table[name].isin(["", math.nan]).all()])
-    _show(shown.rename(columns=names), dict.fromkeys(names.values(), "{:.3f}"))
+    layout.table(shown.rename(columns=names), "bleu_table", dict.fromkeys(names.values(), "{:.3f}"))
     layout.csv_button(table, "bleu_of_settings")
 
 
@@ -169,7 +170,7 @@ def _fact_table(table: pandas.DataFrame) -> None:
         "seconds": ("seconds a caption", "{:.4f}"),
     }
     shown = table.rename(columns={column: name for column, (name, _) in names.items()})
-    _show(shown, dict(names.values()))
+    layout.table(shown, "captions_table", dict(names.values()))
     layout.csv_button(table, "captions_of_settings")
     streamlit.caption(
         "A caption’s BLEU: the mean over captions of each one’s own, smoothed. Words: of a caption. Different words: in all "
@@ -182,24 +183,13 @@ def _parts_table(table: pandas.DataFrame) -> None:
     names = {f"precision_{order}": f"{order} word{'s' if order > 1 else ''}" for order in rows.ORDERS}
     names |= {"brevity": "brevity penalty", "length_ratio": "words by the references’"}
     shown = table.rename(columns=names)
-    _show(shown, dict.fromkeys(names.values(), "{:.3f}"))
+    layout.table(shown, "parts_table", dict.fromkeys(names.values(), "{:.3f}"))
     layout.csv_button(table, "parts_of_bleu")
     streamlit.caption(
         "BLEU is the geometric mean of the four precisions, the shares of all groups of 1 to 4 words that a reference has, "
         "times the brevity penalty, which is below 1 where the captions have fewer words than the references that are nearest "
         "in length."
     )
-
-
-def _show(table: pandas.DataFrame, formats: dict[str, str]) -> None:
-    """A table in full height; figures that are missing are dashes."""
-    shown, config = table.copy(), {}
-    for name in [name for name in formats if name in table and pandas.api.types.is_numeric_dtype(table[name])]:
-        if table[name].isna().any():  # which the widget would call None
-            shown[name] = [formats[name].format(value) if math.isfinite(value) else "–" for value in table[name]]
-            config[name] = streamlit.column_config.TextColumn(alignment="right")
-    written = {name: form for name, form in formats.items() if name in shown and pandas.api.types.is_numeric_dtype(shown[name])}
-    streamlit.dataframe(shown.style.format(written), hide_index=True, height="content", column_config=config)
 
 
 def _drawn_how(setup: Setup, library: str) -> str:

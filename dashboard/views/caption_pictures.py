@@ -14,6 +14,7 @@ from dashboard import queries_captions as rows
 from dashboard.components import captions, gallery
 from dashboard.components.captions import Caption, Card
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views import notes, picture_filters
 from dashboard.views.caption_runs import Setting, Setup, choose_seed, forget_unless
 from dashboard.views.caption_scores import caption_scores
@@ -113,6 +114,7 @@ def pair_of(setup: Setup, a: str, b: str, seed: int) -> Pair:
     return Pair(a, b, setup.setting(a).run_of(seed), setup.setting(b).run_of(seed), seed)
 
 
+@kept
 def compared(results: Results, setup: Setup, pair: Pair, against: str) -> pandas.DataFrame:
     """Pictures that both settings have a caption of.
 

@@ -12,6 +12,7 @@ import streamlit
 from dashboard import layout
 from dashboard import queries_captions as rows
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 GREEDY = "greedy"
 MOST_SETTINGS = 40
@@ -93,11 +94,13 @@ class Setup:
         return self.settings[self.names.index(name)]
 
 
+@kept
 def choices(results: Results) -> pandas.DataFrame:
     """What to choose data from: a row for each data set and profile on which any setting ran, the newest first."""
     return rows.sampling_runs(results).drop_duplicates(["dataset", "profile"]).reset_index(drop=True)
 
 
+@kept
 def setup_of(results: Results, choice: pandas.Series) -> Setup:
     """The settings of one of `choices`: of what is set besides k and temperature, that with which most ran, then the newest.
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 import pandas
-import streamlit
 
 from dashboard import bleu, intervals, layout
 from dashboard import queries_captions as rows
 from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 from dashboard.views.caption_runs import Setting, Setup
 
 NOTHING = ", which shows nothing"
@@ -75,7 +74,7 @@ class Scores:
         return list(by_k.values())
 
 
-@streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def counts_of(results: Results, setup: Setup, against: str) -> Counts:
     """N-gram counts against one of AGAINST; raises ResultsError where no image has counts of every run."""
     found = rows.caption_counts(results, setup.run_ids)
@@ -104,6 +103,7 @@ def counts_of(results: Results, setup: Setup, against: str) -> Counts:
     return Counts(tuple(shared), stacked, max(0, captioned - len(shared)))
 
 
+@kept
 def caption_scores(results: Results, setup: Setup, against: str, setting: Setting, run_id: str) -> pandas.Series:
     """BLEU of each caption of a run by itself, by image_id."""
     counts = counts_of(results, setup, against)
@@ -111,7 +111,7 @@ def caption_scores(results: Results, setup: Setup, against: str, setting: Settin
     return pandas.Series(bleu.caption_bleu(own), index=[*counts.image_ids], dtype=float)
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def scores_of(results: Results, setup: Setup, against: str) -> Scores:
     """BLEU of all settings and the changes between them; the same images are drawn for all."""
     counts = counts_of(results, setup, against)

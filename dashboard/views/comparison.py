@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 import pandas
-import streamlit
 
-from dashboard import intervals, queries
+from dashboard import intervals, layout, queries
 from dashboard.charts import VARIANT_COLORS
-from dashboard.components import gallery
 from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 
 VARIANTS = tuple(VARIANT_COLORS)
 UPPER_PX = r"^\d+-(\d{1,6})$"  # of a band: its largest distance from a boundary; the band beyond all others has none
@@ -57,7 +55,7 @@ def comparison_of(results: Results, row: pandas.Series) -> Comparison:
     return Comparison(row.dataset, row.profile, int(row.val_images), class_count, tuple(row.seeds), *runs, int(row.epochs))
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def counts_of(results: Results, comparison: Comparison, first_only: bool) -> Counts:
     """Pixel counts of both variants after their last epoch; raises ResultsError where runs saw different images."""
     frame = queries.final_counts(results, comparison.run_ids, first_only)
@@ -72,7 +70,7 @@ def counts_of(results: Results, comparison: Comparison, first_only: bool) -> Cou
     return with_skips, without
 
 
-@streamlit.cache_data(max_entries=64, show_spinner=False)
+@kept
 def mean_iou(counts: Counts, score: str) -> tuple[Estimate, Estimate, Estimate]:
     """Mean IoU, by one of SCORES, with skips, without, and the difference on the same images."""
     with_skips, without = counts
@@ -89,7 +87,7 @@ def seed_differences(counts: Counts, score: str) -> list[float]:
     return [float((SCORES[score](one_draw, a[None]) - SCORES[score](one_draw, b[None]))[0]) for a, b in pairs]
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False)
+@kept
 def class_iou(counts: Counts, names: list[str]) -> pandas.DataFrame:
     """IoU of each class and variant with intervals, the class with the most true pixels first.
 
@@ -109,7 +107,7 @@ def class_iou(counts: Counts, names: list[str]) -> pandas.DataFrame:
     return frame.sort_values("pixel_share", ascending=False, kind="stable").dropna(subset=["iou"])
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def boundary_accuracy(results: Results, comparison: Comparison, first_only: bool) -> pandas.DataFrame:
     """Pixel accuracy by distance band and variant, seeds pooled: band, variant, accuracy, low, high, pixel_share."""
     counts = queries.boundary_counts(results, comparison.run_ids, first_only).merge(comparison.labels, on="run_id")
@@ -134,7 +132,7 @@ class Near:
     of_all: float
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def gain_near_boundaries(results: Results, comparison: Comparison) -> Near | None:
     """The narrowest distance within which most of the gain was shown to lie; None where there is none, or no gain."""
     counts = queries.boundary_counts(results, comparison.run_ids, False).merge(comparison.labels, on="run_id")
@@ -166,7 +164,6 @@ def picture_class_table(classes: pandas.DataFrame, variants: Sequence[str]) -> N
     first, second = scores[variants[0]], scores[variants[1]]
     shown = pandas.DataFrame(
         {
-            "color": "",
             "class": scores["name"],
             "true pixels": scores.truth,
             f"IoU {variants[0]}": first,
@@ -174,9 +171,5 @@ def picture_class_table(classes: pandas.DataFrame, variants: Sequence[str]) -> N
             "difference": first - second,
         }
     )
-    colors = [f"background-color: {color}" if gallery.COLOR.fullmatch(color) else "" for color in scores.color]
     formats = {"true pixels": "{:,}", "difference": "{:+.3f}", **{f"IoU {variant}": "{:.3f}" for variant in variants}}
-    styled = shown.style.apply(lambda _: colors, subset=["color"]).format(formats, na_rep="–")
-    streamlit.dataframe(
-        styled, hide_index=True, width="content", column_config={"color": streamlit.column_config.Column(" ", width=40)}
-    )
+    layout.table(shown, "classes_of_the_picture", formats, scores.color.tolist())

@@ -14,6 +14,7 @@ from dashboard.components import attention as heat
 from dashboard.components import gallery
 from dashboard.components.gallery import Cell, Row
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.head_epochs import percent, percent_interval
 from dashboard.views.head_pictures import class_legend
 from dashboard.views.head_runs import Setup, choose_seed
@@ -159,7 +160,7 @@ def _area_words(classes: np.ndarray | None, class_id: int) -> str:
     return f"covers {percent(area)} of the picture" if area > 0 else "is not in this picture"
 
 
-@streamlit.cache_data(max_entries=8, show_spinner=False, hash_funcs={Results: lambda results: results.identity})
+@kept
 def looks(results: Results, setup: Setup) -> list[Looked]:
     """Every class token's look at every stored picture that its class is in, seeds averaged."""
     maps, found = maps_of(results, setup), []
@@ -216,7 +217,7 @@ def _summary(results: Results, setup: Setup) -> None:
         }
     )
     formats = {"attention on its class": "{:.1%}", "area of the class": "{:.1%}", "difference, points": "{:+.1f}"}
-    streamlit.dataframe(shown.style.format(formats, na_rep="–"), hide_index=True)
+    layout.table(shown, "attention_on_its_class", formats)
     streamlit.caption(
         f"Means over pictures of the classes in each, without {BACKGROUND}; the interval of the difference is over pictures."
     )

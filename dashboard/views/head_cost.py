@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import pandas
 import streamlit
@@ -40,7 +41,9 @@ def cost(results: Results, setup: Setup, score: str, found: Sequence[Standing]) 
     else:
         texts = drawn[column].map(TEXTS[column].format)
         points = drawn.assign(cost=drawn[column], cost_text=texts)[["head", "cost", "cost_text", "mean_iou", "low", "high"]]
-        layout.chart(charts.cost_quality(points, setup.names, title, SCORE_TITLES[score]), points, "cost_against_quality")
+        layout.chart(
+            partial(charts.cost_quality, points, setup.names, title, SCORE_TITLES[score]), points, "cost_against_quality"
+        )
         streamlit.caption("Vertical lines are 95 % bootstrap intervals over images. Up and to the left is better.")
     _table(setup, table)
     streamlit.caption(_measured(results, setup, table))
@@ -116,7 +119,7 @@ def _table(setup: Setup, table: pandas.DataFrame) -> None:
         "training, s": "{:.1f}",
         "inference, ms": "{:.3f}",
     }
-    streamlit.dataframe(shown.style.format(formats, na_rep="–"), hide_index=True)
+    layout.table(shown, "cost_of_heads", formats)
     layout.csv_button(table, "cost_of_decoder_heads")
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import pandas
 import streamlit
@@ -9,9 +10,10 @@ import streamlit
 from dashboard import charts_heads as charts
 from dashboard import intervals, layout, queries
 from dashboard import queries_heads as rows
-from dashboard.components import gallery, small_multiples
+from dashboard.components import small_multiples
 from dashboard.components.small_multiples import Series, Small
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.head_runs import Setup
 from dashboard.views.head_scores import SCORE_TITLES, Standing, class_rows, estimates_of
 
@@ -25,7 +27,7 @@ def over_epochs(results: Results, setup: Setup, score: str, found: Sequence[Stan
     """Draw the tab of mean IoU over epochs."""
     scores = epoch_rows(results, setup, score)
     if len(scores):
-        layout.chart(charts.epoch_scores(scores, setup.names, SCORE_TITLES[score]), scores, "mean_iou_by_epoch")
+        layout.chart(partial(charts.epoch_scores, scores, setup.names, SCORE_TITLES[score]), scores, "mean_iou_by_epoch")
         if len(setup.seeds) > 1:
             streamlit.caption("Lines are the mean over seeds, bands reach from the lowest seed to the highest.")
     else:
@@ -34,11 +36,12 @@ def over_epochs(results: Results, setup: Setup, score: str, found: Sequence[Stan
     table = report_table(results, setup, found)
     shown = table.rename(columns={"ours": "ours, %", "interval": "95 % interval", "report": "the report, %"})
     formats = {"parameters": "{:,.0f}", "ours, %": "{:.2f}", "the report, %": "{:.2f}"}
-    streamlit.dataframe(shown.style.format(formats, na_rep="–"), hide_index=True)
+    layout.table(shown, "decoder_heads_beside_the_report", formats)
     layout.csv_button(table, "decoder_heads_beside_the_report")
     streamlit.markdown(how_far(results, setup, table))
 
 
+@kept
 def epoch_rows(results: Results, setup: Setup, score: str) -> pandas.DataFrame:
     """Mean IoU of each head after each epoch: head, epoch, score (mean over seeds), low and high (of the seeds)."""
     found = rows.epoch_scores(results, setup.run_ids).merge(setup.labels, on="run_id")
@@ -84,7 +87,7 @@ def how_far(results: Results, setup: Setup, table: pandas.DataFrame) -> str:
     if reported.empty or table.report.isna().all():
         return f"{ours} These results hold no figure of the report."
     theirs = f"**The report’s**: {layout.plain(reported.source.iloc[0])}."
-    if setup.profile == FULL:
+    if layout.kind_of_profile(setup.profile) == FULL:
         far = "This profile follows the report’s protocol; on other data than its own the figures still cannot be the same."
     else:
         far = (
@@ -159,9 +162,7 @@ def percent(share: float) -> str:
 def _class_table(setup: Setup, table: pandas.DataFrame) -> None:
     wide = table.pivot_table(index="class_id", columns="head", values="iou", sort=False, dropna=False)
     first = table.drop_duplicates("class_id").set_index("class_id")
-    shown = pandas.DataFrame({"color": "", "class": first["class"], "share of true pixels": first.pixel_share})
+    shown = pandas.DataFrame({"class": first["class"], "share of true pixels": first.pixel_share})
     shown = shown.join(wide.reindex(columns=setup.names).add_prefix("IoU, "))
-    colors = [f"background-color: {color}" if gallery.COLOR.fullmatch(color) else "" for color in first.color]
     formats = {"share of true pixels": "{:.1%}"} | {f"IoU, {name}": "{:.3f}" for name in setup.names}
-    styled = shown.reset_index(drop=True).style.apply(lambda _: colors, subset=["color"]).format(formats, na_rep="–")
-    streamlit.dataframe(styled, hide_index=True, column_config={"color": streamlit.column_config.Column(" ", width=40)})
+    layout.table(shown, "iou_by_class", formats, first.color.tolist())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def hidden(results: Results, setup: Setup) -> None:
         return
     streamlit.markdown(f"#### {sentence(found)}")
     shares, controls = chart_rows(found)
-    layout.chart(charts.hidden_shares(shares, controls), shares, "hidden_pixels")
+    layout.chart(partial(charts.hidden_shares, shares, controls), shares, "hidden_pixels")
     streamlit.caption(
         "A bar is all hidden pixels. The dark line marks the control: how much of the hiding objects’ pixels that hide nothing "
         "is called the hidden object’s class all the same."
@@ -152,7 +153,7 @@ def _table(found: Sequence[Filling]) -> None:
             "hidden pixels": [f"{filling.pixels:,}" for filling in found],
         }
     )
-    streamlit.dataframe(table, hide_index=True)
+    layout.table(table, "hidden_pixels_of_heads")
     streamlit.caption("In brackets 95 % bootstrap intervals over the images in which something is hidden.")
 
 

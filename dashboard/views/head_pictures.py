@@ -71,8 +71,9 @@ def _choose_pair(setup: Setup) -> Pair:
 def _choose(label: str, names: list[str], key: str) -> str:
     if streamlit.session_state.get(key) not in names:
         streamlit.session_state.pop(key, None)  # what the other choice does not leave to choose from
+    links.by_name(key, names)
     return streamlit.segmented_control(
-        label, names, default=names[0], required=True, key=key, bind="query-params", format_func=layout.plain
+        label, names, default=names[0], required=True, key=key, bind="query-params", format_func=layout.as_label
     )
 
 

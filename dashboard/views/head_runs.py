@@ -8,6 +8,7 @@ import streamlit
 from dashboard import layout, queries
 from dashboard import queries_heads as rows
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 # What a variant is called, in the order in which heads are always shown.
 HEADS = {
@@ -90,11 +91,13 @@ class Setup:
         return self.head(name).run_ids[self.seeds.index(seed)]
 
 
+@kept
 def choices(results: Results) -> pandas.DataFrame:
     """What to choose data from: a row for each data set and profile on which any head ran, the newest first."""
     return rows.head_runs(results).drop_duplicates(["dataset", "profile"]).reset_index(drop=True)
 
 
+@kept
 def setup_of(results: Results, choice: pandas.Series) -> Setup:
     """The heads of one of `choices`: of the settings with which most heads ran, and of these the newest.
 

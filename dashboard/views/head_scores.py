@@ -3,15 +3,14 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 import pandas
-import streamlit
 
 from dashboard import intervals, layout, queries
 from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 from dashboard.views.head_runs import Head, Setup
 
 SCORES = {"pooled": intervals.pooled_mean_iou, "per image": intervals.per_image_mean_iou}
@@ -28,7 +27,7 @@ class Standing:
     lead_of_last: Estimate | None = None
 
 
-@streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def counts_of(results: Results, setup: Setup) -> list[np.ndarray]:
     """Pixel counts of each head after its last epoch, (seeds, images, classes, 3); raises ResultsError where images differ."""
     frame = queries.final_counts(results, list(setup.run_ids), False)
@@ -41,7 +40,7 @@ def counts_of(results: Results, setup: Setup) -> list[np.ndarray]:
     return [np.stack([by_run[run_id] for run_id in head.run_ids]) for head in setup.heads]
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def standings(results: Results, setup: Setup, score: str) -> list[Standing]:
     """All heads by one of SCORES, the best first."""
     counts = counts_of(results, setup)
@@ -96,7 +95,7 @@ def steps(found: Sequence[Standing]) -> str:
     return f"No difference was shown {' or '.join(open_steps)}."
 
 
-@streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def ignorance(results: Results, setup: Setup) -> list[str]:
     """That a head gives all pixels of all images one class, in Markdown, for each head of which that is true."""
     names = queries.classes(results, setup.dataset)
@@ -128,7 +127,7 @@ def basis(setup: Setup, found: Sequence[Standing]) -> str:
     )
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def class_rows(results: Results, setup: Setup) -> pandas.DataFrame:
     """IoU of each class and head after the last epoch, seeds averaged, the class with the most true pixels first.
 

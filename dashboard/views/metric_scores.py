@@ -1,16 +1,14 @@
 """What a predictor that knows nothing scores by the notebook's metric and by pooled mean IoU, with intervals over images."""
 
-from operator import attrgetter
-
 import numpy as np
-import streamlit
 
 from dashboard import intervals, queries
 from dashboard.connection import Results, ResultsError
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 
 
-@streamlit.cache_data(max_entries=32, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def constant_scores(results: Results, run_id: str) -> tuple[Estimate, Estimate, Estimate]:
     """One run's mean of the notebook's IoU over images, its pooled mean IoU, and the difference on the same images.
 

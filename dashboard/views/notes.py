@@ -19,28 +19,35 @@ MOST_SHOWN = 50  # of one subject, the latest
 AUTHOR = "note_author"  # what of a person this session remembers
 OPEN = "notes"  # of the address: whether a page's notes are open
 ICON = ":material/sticky_note_2:"
-FINDING, PICTURE, CLASS, PAGE = "finding", "picture", "class", "page"
+FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page"
 
 
 @streamlit.fragment
 @layout.errors_as_messages()
 def of_page(results: Results, page: str, pages: layout.Pages) -> None:
     """The notes on a page, named by its stem, in a part that opens; whether it is open is in the address."""
-    _folded(results, f"{PAGE}/{page}", OPEN, _address(page), pages, bind="query-params")
+    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address(results, page), pages, bind="query-params")
 
 
-@layout.errors_as_messages()
 def of_picture(results: Results, image_id: str, page: str) -> None:
-    """The notes on a picture, in its dialog on a page."""
-    subject = f"{PICTURE}/{image_id}"
-    _folded(results, subject, f"notes_{_digest(subject)}", _address(page))
+    """The notes on a picture, in its dialog on a page or beside what the page says of it."""
+    _of(results, PICTURE, image_id, page)
+
+
+def of_class(results: Results, name: str, page: str) -> None:
+    """The notes on a class or synset, by its wnid, or by its data set and name, on a page."""
+    _of(results, CLASS, name, page)
+
+
+def of_run(results: Results, run_id: str, page: str) -> None:
+    """The notes on a run, beside what is known of it."""
+    _of(results, RUN, run_id, page)
 
 
 @layout.errors_as_messages()
-def of_class(results: Results, name: str, page: str) -> None:
-    """The notes on a class or synset, by its wnid or name, on a page."""
-    subject = f"{CLASS}/{name}"
-    _folded(results, subject, f"notes_{_digest(subject)}", _address(page))
+def _of(results: Results, kind: str, name: str, page: str) -> None:
+    subject = f"{kind}/{name}"
+    _folded(results, subject, f"Notes on this {kind}", f"notes_{_digest(subject)}", _address(results, page))
 
 
 @streamlit.fragment
@@ -55,12 +62,13 @@ def of_finding(results: Results, experiment: str, data: str, view: Mapping[str, 
     label = f"{len(found)} {'note' if len(found) == 1 else 'notes'}" if found else "Add a note"
     with streamlit.popover(label, type="tertiary", icon=ICON, key=key, on_change="rerun") as opened:
         if opened.open:
-            _notes(results, subject, key, f"/{experiment}?{urlencode(view)}", book, problem)
+            _notes(results, subject, key, f"/{experiment}?{urlencode(links.to(results, **view))}", book, problem)
 
 
 def _folded(
     results: Results,
     subject: str,
+    title: str,
     key: str,
     address: str,
     pages: layout.Pages | None = None,
@@ -69,7 +77,7 @@ def _folded(
     book, problem = _notebook(results)
     found = book.of(subject)
     _keep(key)
-    label = f"Notes ({len(found)})" if found else "Notes"
+    label = f"{title} ({len(found)})" if found else title
     open_at_first = bool(found) and bind is None  # what is said of a picture is seen with it; a page has the count
     with streamlit.expander(label, open_at_first, icon=ICON, key=key, on_change="rerun", bind=bind) as opened:
         if opened.open:
@@ -157,11 +165,10 @@ def _add(results: Results, subject: str, key: str, address: str) -> None:
     streamlit.session_state[f"{key}_text"] = ""
 
 
-def _address(page: str) -> str:
-    """Path and query that open the view that a person sees now."""
-    given = streamlit.query_params
-    query = urlencode([(name, value) for name in given for value in given.get_all(name) if name != OPEN])
-    return f"/{page}?{query}" if query else f"/{page}"
+def _address(results: Results, page: str) -> str:
+    """Path and query that open the view that a person sees now: what "Copy link" says of it, but for the open notes."""
+    query = [(name, value) for name, value in parse_qsl(links.query_now(results), keep_blank_values=True) if name != OPEN]
+    return f"/{page}?{urlencode(query)}"
 
 
 def _digest(subject: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas
 
+from dashboard.kept import kept
 from dashboard.views.hierarchy import WNID, Hierarchy
 
 CLASS_COUNT = 10
@@ -17,6 +18,7 @@ LARGEST_FILE_BYTES = 1_000_000
 LONGEST_REASON = 600
 
 
+@kept
 def chosen_classes(tree: Hierarchy, by_class: pandas.DataFrame) -> list[str]:
     """Ten classes as far apart in the tree as can be, of those with the most telling pictures.
 

@@ -1,6 +1,7 @@
 """How far probabilities move in a lower precision: whether it matters and why, and all pictures at a glance."""
 
 import math
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -49,7 +50,7 @@ def drift(results: Results, setup: Setup, pictures: str, pages: layout.Pages) ->
     with left:
         streamlit.subheader("Change against margin")
         marks = queries.margins_and_changes(results, *setup.pair, pictures)
-        layout.chart(charts.margins_and_changes(marks), marks, "margins_and_changes")
+        layout.chart(partial(charts.margins_and_changes, marks), marks, "margins_and_changes", layout.HALF_PX)
         many = marks.ordinal.isna().any()
         streamlit.caption(
             f"{'A dot stands for the pictures of a small cell, by its size; those that flip are single.' if many else ''} "
@@ -59,7 +60,7 @@ def drift(results: Results, setup: Setup, pictures: str, pages: layout.Pages) ->
     with right:
         streamlit.subheader("How large the changes are")
         steps = queries.change_histogram(results, *setup.pair, pictures)
-        layout.chart(charts.change_histogram(steps), steps, "largest_changes")
+        layout.chart(partial(charts.change_histogram, steps), steps, "largest_changes", layout.HALF_PX)
         streamlit.caption("Of each picture the largest change of any class’s probability, in steps of a quarter of a decade.")
     streamlit.subheader("Picture by picture")
     drifted_pictures(results, setup, pictures, pages)

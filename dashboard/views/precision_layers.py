@@ -1,5 +1,7 @@
 """Where drift arises: the error of each layer's output, the range of its values, and what stays in fp32."""
 
+from functools import partial
+
 import pandas
 import streamlit
 
@@ -39,7 +41,7 @@ def _errors(setup: Setup, rows: pandas.DataFrame) -> None:
     streamlit.subheader("Error after each layer")
     known = FORMATS.get(setup.lower)
     bound, text = (known.bound, f"{known.bound_words}: rounding once") if known else (None, "")
-    layout.chart(charts.layer_errors(rows, bound, text), rows, "errors_by_layer")
+    layout.chart(partial(charts.layer_errors, rows, bound, text), rows, "errors_by_layer")
     streamlit.caption(
         f"Distance of the output from fp32’s as a share of its length: median of {int(rows.images.max()):,} pictures, the band "
         f"from 5 to 95 %. The gray line is what a layer adds by itself. {arithmetic_words(setup)} "
@@ -59,7 +61,7 @@ def _errors(setup: Setup, rows: pandas.DataFrame) -> None:
     if known and known.largest < 1e6:
         table.insert(4, "of the largest number", rows.largest_value / known.largest)
         formats["of the largest number"] = percent
-    streamlit.dataframe(table.style.format(formats, na_rep="–"), hide_index=True, height="content")
+    layout.table(table, "errors_of_layers", formats)
     streamlit.caption(
         "Largest value: the largest magnitude in fp32. Below normal: the mean share of values other than zero that are too "
         "small for the format’s full precision."
@@ -90,11 +92,11 @@ def _kept(results: Results, setup: Setup) -> None:
         streamlit.markdown(told)
     shown = groups.rename(columns={"data_type": "kept in", "rounded": "changed by that"})
     formats = dict.fromkeys(("tensors", "elements", "changed by that"), "{:,}")
-    streamlit.dataframe(shown.style.format(formats), hide_index=True, height="content")
+    layout.table(shown, "kept_tensors", formats)
     names = queries.parameter_names(results, setup.lower_run or "", SINGLE)
     kept = int(groups.tensors[groups.data_type == SINGLE].sum())
     with streamlit.expander(f"Names of the {kept:,} tensors that stay in fp32"):
-        streamlit.dataframe(names.style.format({"elements": "{:,}"}), hide_index=True)
+        layout.table(names, "kept_names")
         if kept > len(names):
             streamlit.caption(f"The first {len(names):,}.")
 

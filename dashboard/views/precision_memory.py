@@ -1,6 +1,7 @@
 """What one forward pass holds in memory, by category and precision, over time and at its peak."""
 
 import math
+from functools import partial
 
 import pandas
 import streamlit
@@ -9,6 +10,7 @@ from dashboard import charts_precision as charts
 from dashboard import layout
 from dashboard import queries_precision as queries
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.precision_runs import SINGLE, Setup, in_order, measured_on, not_done, sorted_by_precision
 
 CATEGORIES = ("parameters", "inputs", "activations", "temporary")
@@ -57,6 +59,7 @@ def memory(results: Results, setup: Setup) -> None:
         )
 
 
+@kept
 def moments_of(results: Results, setup: Setup) -> pandas.DataFrame:
     """`queries.memory_moments` of a setup, unknown categories taken together; empty where none was recorded."""
     if setup.memory_run is None:
@@ -67,6 +70,7 @@ def moments_of(results: Results, setup: Setup) -> pandas.DataFrame:
     return sorted_by_precision(rows.groupby(keys, as_index=False, sort=True).mebibytes.sum()) if len(rows) else rows
 
 
+@kept
 def at_peak(moments: pandas.DataFrame) -> pandas.DataFrame:
     """The moment at which each precision holds most: precision, layer, a column for each category, `in all`; in MiB."""
     wide = moments.pivot_table(index=["precision", "moment", "layer"], columns="category", values="mebibytes", aggfunc="sum")
@@ -76,6 +80,7 @@ def at_peak(moments: pandas.DataFrame) -> pandas.DataFrame:
     return sorted_by_precision(highest.drop(columns="moment").rename_axis(columns=None))
 
 
+@kept
 def peak_mebibytes(results: Results, setup: Setup, precision: str) -> tuple[float, int]:
     """The most that a pass in a precision has allocated, and its batch; NaN and 0 where it was not measured."""
     if setup.memory_run is None:
@@ -92,19 +97,30 @@ def peak_mebibytes(results: Results, setup: Setup, precision: str) -> tuple[floa
 def _areas(moments: pandas.DataFrame) -> None:
     categories = [name for name in (*CATEGORIES, OTHER) if name in set(moments.category)]
     top_mib = HEADROOM * max(float(at_peak(moments)["in all"].max()), 0.001)
-    names = in_order(moments.precision)
+    by_precision = thinned(moments)
+    names = list(by_precision)
     for start in range(0, len(names), 3):
         columns = streamlit.columns(min(3, len(names)))
         for number, (column, precision) in enumerate(zip(columns, names[start : start + 3], strict=False), start=start + 1):
             with column:
                 streamlit.markdown(f"**{layout.plain(precision)}**")
-                drawn = thinned(moments[moments.precision == precision])
-                layout.chart(charts.memory_areas(drawn, categories, top_mib), drawn, f"memory_over_a_pass_{number}")
+                drawn = by_precision[precision]
+                layout.chart(
+                    partial(charts.memory_areas, drawn, categories, top_mib),
+                    drawn,
+                    f"memory_over_a_pass_{number}",
+                    layout.THIRD_PX,
+                )
     layout.csv_button(moments, "memory_over_a_pass")
 
 
-def thinned(moments: pandas.DataFrame) -> pandas.DataFrame:
-    """At most about MOST_MOMENTS moments of one pass: of each stretch the one at which most is held."""
+@kept
+def thinned(moments: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
+    """At most about MOST_MOMENTS moments of each precision's pass: of each stretch the one at which most is held."""
+    return {name: _thinned(moments[moments.precision == name]) for name in in_order(moments.precision)}
+
+
+def _thinned(moments: pandas.DataFrame) -> pandas.DataFrame:
     totals = moments.groupby("moment").mebibytes.sum()
     if len(totals) <= MOST_MOMENTS:
         return moments
@@ -120,7 +136,7 @@ def _peak_table(table: pandas.DataFrame, peaks: pandas.DataFrame) -> None:
         shown = sorted_by_precision(shown.merge(measured.reset_index(), on="precision", how="outer"))
     shown = shown.dropna(axis=1, how="all")
     numbers = {name: "{:,.2f}" for name in shown.columns if name not in ("precision", "in layer")}
-    streamlit.dataframe(shown.style.format(numbers, na_rep="–"), hide_index=True)
+    layout.table(shown, "memory_at_its_peak", numbers)
     streamlit.caption("MiB. The categories are those of the moment at which the pass holds most.")
 
 

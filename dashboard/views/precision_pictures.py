@@ -141,7 +141,7 @@ def _table(table: pandas.DataFrame, lower: str) -> None:
     lower = lower if lower not in ("class", "fp32", "change") else f"{lower} (lower)"
     shown = table.rename(columns={"lower": lower, "rank_fp32": "rank, fp32", "rank_lower": f"rank, {lower}"})
     formats = {"fp32": "{:.6f}", lower: "{:.6f}", "change": "{:+.1e}"}
-    streamlit.dataframe(shown.style.format(formats), hide_index=True)
+    layout.table(shown, "answers_of_both", formats)
 
 
 def _contest(setup: Setup) -> Contest:

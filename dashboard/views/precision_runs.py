@@ -11,6 +11,7 @@ import streamlit
 from dashboard import layout
 from dashboard import queries_precision as queries
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 PRECISIONS = ("fp32", "fp16", "bf16", "tf32")
 TIMED, REMEMBERED = "latency", "memory"  # the trials that answer no picture
@@ -73,6 +74,7 @@ class Setup:
         return self.arithmetic == "emulated"
 
 
+@kept
 def choices(results: Results) -> pandas.DataFrame:
     """What to choose data from: a row for each data set and profile; timings alone only where nothing else ran there."""
     runs = queries.precision_runs(results)
@@ -82,6 +84,7 @@ def choices(results: Results) -> pandas.DataFrame:
     return rows.assign(dataset=rows.dataset.astype(object).where(rows.dataset.notna(), None)).reset_index(drop=True)
 
 
+@kept
 def lower_precisions(results: Results, choice: pandas.Series) -> list[str]:
     """The precisions that can be set beside fp32 here, fp16 first."""
     here = _here(results, choice)
@@ -92,6 +95,7 @@ def lower_precisions(results: Results, choice: pandas.Series) -> list[str]:
     return in_order(found) or ["fp16"]
 
 
+@kept
 def setup_of(results: Results, choice: pandas.Series, label: str, lower: str) -> Setup:
     """The runs of one of `choices`, with a lower precision."""
     here = _here(results, choice)

@@ -2,15 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import pandas
 import streamlit
 
 from dashboard import charts_precision as charts
-from dashboard import intervals, layout
+from dashboard import intervals, layout, links
 from dashboard import queries_precision as queries
 from dashboard.connection import Results
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 from dashboard.views.precision_runs import Setup, duration, in_order, measured_on, not_done, sorted_by_precision
 
 CLOCK_WORDS = {"wall": "wall clock", "cuda": "CUDA events"}
@@ -54,6 +56,7 @@ def times(ratio: Estimate) -> str:
     return f"{ratio.value:.2f}" + ("" if math.isnan(ratio.low) else f" [{ratio.low:.2f}, {ratio.high:.2f}]")
 
 
+@kept
 def speed_of(
     results: Results, setup: Setup, lower: str, clock: str | None = None, batch_size: int | None = None
 ) -> Speed | None:
@@ -96,7 +99,9 @@ def time(results: Results, setup: Setup) -> None:
     if rows.empty:
         streamlit.info("Nothing was timed with this batch and clock.")
         return
-    layout.chart(charts.repetition_times(rows.assign(place=rows.repetition * GOLDEN % 1)), rows, "times_of_repetitions")
+    layout.chart(
+        partial(charts.repetition_times, rows.assign(place=rows.repetition * GOLDEN % 1)), rows, "times_of_repetitions"
+    )
     cut = f" The first {queries.MOST_REPETITIONS:,} of each." if at_size.repetitions.max() > queries.MOST_REPETITIONS else ""
     streamlit.caption(
         f"A dot for each repetition, spread out up and down so that none hides another; the line is the mean. Passes of all "
@@ -108,7 +113,7 @@ def time(results: Results, setup: Setup) -> None:
         streamlit.subheader("A picture’s cost, by batch")
         costs = sorted_by_precision(chosen)
         per_picture = costs.assign(**{name: costs[name] / costs.batch_size for name in ("middle", "low", "high", "mean")})
-        layout.chart(charts.picture_costs(per_picture), per_picture, "cost_by_batch")
+        layout.chart(partial(charts.picture_costs, per_picture), per_picture, "cost_by_batch", layout.HALF_PX)
         streamlit.caption(
             "Median, and from 5 to 95 % of the repetitions. Both axes are logarithmic. "
             f"{measured_on(setup, setup.timed_run, words)}"
@@ -117,11 +122,16 @@ def time(results: Results, setup: Setup) -> None:
         _limits(results, setup, at_size, words)
 
 
+def _clock_words(clock: str) -> str:
+    return CLOCK_WORDS.get(clock, layout.as_label(clock[:40]))
+
+
 def _controls(found: pandas.DataFrame) -> tuple[str, int]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         clocks = clocks_of(found)
         clock = clocks[0]
         if len(clocks) > 1:
+            links.by_name("clock", clocks, _clock_words)
             clock = streamlit.segmented_control(
                 "Clock",
                 clocks[: layout.MOST_BUTTONS],
@@ -129,7 +139,7 @@ def _controls(found: pandas.DataFrame) -> tuple[str, int]:
                 required=True,
                 key="clock",
                 bind="query-params",
-                format_func=lambda name: CLOCK_WORDS.get(name, layout.plain(name, 40)),
+                format_func=_clock_words,
             )
         sizes = [str(size) for size in sorted(found.batch_size[found.clock == clock].unique())]
         size = streamlit.segmented_control(
@@ -157,7 +167,7 @@ def _table(results: Results, setup: Setup, at_size: pandas.DataFrame) -> None:
         }
     )
     digits = {name: "{:,.3f}" for name in table.columns if name.endswith("ms")} | {"fp32’s median / its own": "{:.2f}"}
-    streamlit.dataframe(table.style.format(digits, na_rep="–"), hide_index=True)
+    layout.table(table, "times_of_precisions", digits)
     known = [speed for speed in speeds.values() if speed is not None]
     if known:
         apart = [name for name, speed in speeds.items() if speed is not None and not speed.is_paired]
@@ -217,7 +227,7 @@ def _limits(results: Results, setup: Setup, at_size: pandas.DataFrame, clock_wor
     if rows.empty:
         streamlit.info("The device’s rates were not measured for this batch.")
         return
-    layout.chart(charts.limit_shares(rows), rows, "limits")
+    layout.chart(partial(charts.limit_shares, rows), rows, "limits", layout.HALF_PX)
     for precision in in_order(rows.precision):
         streamlit.markdown(f"- {limit_sentence(rows, precision)}")
     streamlit.caption(

@@ -3,11 +3,12 @@
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_predictions as queries
 from dashboard.components import answers
 from dashboard.components.answers import Card, Section
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.queries_predictions import Filter
 from dashboard.views import answer_cards, picks, picture_filters
 from dashboard.views.contest import Contest, tally
@@ -60,6 +61,7 @@ def who_wins_where(results: Results, contest: Contest, pages: layout.Pages) -> N
     show_opened(results, contest, pages)
 
 
+@kept
 def _sections(
     results: Results,
     contest: Contest,
@@ -111,7 +113,9 @@ def _how_to_read(contest: Contest) -> None:
             "reason that holds commas in double quotes. A picture’s `image_id` stands at the foot of the picture when it is "
             "opened. The reason appears on its card when the page is loaded again."
         )
-        streamlit.code('image_id,reason\nopenmoji_classes-…/n01443537/black_line_whole_1.jpg,"Outline only, no color"', "csv")
+        streamlit.markdown(
+            '`image_id,reason`  \n`openmoji_classes-…/n01443537/black_line_whole_1.jpg,"Outline only, no color"`'
+        )
 
 
 @streamlit.fragment
@@ -176,8 +180,9 @@ def _choose_style(results: Results, contest: Contest) -> str | None:
         return None
     names = ["any", *known]
     if len(known) <= MOST_STYLE_BUTTONS:
+        links.by_name("style", names)
         chosen = streamlit.segmented_control(
-            "Style", names, default="any", required=True, key="style", bind="query-params", format_func=layout.plain
+            "Style", names, default="any", required=True, key="style", bind="query-params", format_func=layout.as_label
         )
     else:
         chosen = streamlit.selectbox("Style", names, key="style", bind="query-params", width=240)

@@ -1,5 +1,7 @@
 """At which rank the right answers stand: histograms both ways, and recall over all cutoffs with chance."""
 
+from functools import partial
+
 import numpy as np
 import pandas
 import streamlit
@@ -24,7 +26,9 @@ def ranks(results: Results, setup: Setup) -> None:
             bars = histogram_rows(results, setup, runs[label], direction)
             color = charts.colors_of(setup.names)[_variant_name(setup, runs[label])]
             words = QUERY_WORDS[direction][1]
-            layout.chart(charts.rank_histogram(bars, color, words), bars, f"ranks_{direction.replace(' ', '_')}")
+            layout.chart(
+                partial(charts.rank_histogram, bars, color, words), bars, f"ranks_{direction.replace(' ', '_')}", layout.HALF_PX
+            )
             streamlit.caption(tie_words(results, runs[label], direction))
     streamlit.caption(
         "Numbers above the bars count queries; the dark ticks are what an order by chance would give. Bins grow wider to the "
@@ -34,7 +38,9 @@ def ranks(results: Results, setup: Setup) -> None:
     direction = choose_direction()
     lines, guess = curve_rows(results, setup, direction)
     title = f"R@k, share of {QUERY_WORDS[direction][1]}"
-    layout.chart(charts.recall_curves(lines, guess, setup.names, title), pandas.concat([lines, guess]), "recall_over_cutoff")
+    layout.chart(
+        partial(charts.recall_curves, lines, guess, setup.names, title), pandas.concat([lines, guess]), "recall_over_cutoff"
+    )
     seeds = " Lines are means over seeds." if any(len(variant.seeds) > 1 for variant in setup.variants) else ""
     streamlit.caption(f"The dotted grey line is chance among {setup.candidates(direction):,} candidates.{seeds}")
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import layout, links
 from dashboard import queries_retrieval as rows
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 # What a variant is called, in the order in which variants are always shown; those of the sweep follow by their settings.
 NAMES = {"evaluation": "evaluation", "fine_tuned": "fine-tuned"}
@@ -102,11 +103,13 @@ class Setup:
         return self.captions if direction == "image to text" else self.images
 
 
+@kept
 def choices(results: Results) -> pandas.DataFrame:
     """What to choose data from: a row for each data set and profile on which any variant ran, the newest first."""
     return rows.retrieval_runs(results).drop_duplicates(["dataset", "profile"]).reset_index(drop=True)
 
 
+@kept
 def setup_of(results: Results, choice: pandas.Series) -> Setup | None:
     """The variants of one of `choices`, each with all seeds of its newest settings; None where no run has ranks.
 
@@ -232,7 +235,8 @@ def choose_run(label: str, key: str, runs: Sequence[str]) -> str:
     if streamlit.session_state.get(key) not in runs:
         streamlit.session_state.pop(key, None)  # what another choice does not leave to choose from
     if len(runs) <= layout.MOST_BUTTONS:
+        links.by_name(key, runs)
         return streamlit.segmented_control(
-            label, runs, default=runs[0], required=True, key=key, bind="query-params", format_func=layout.plain
+            label, runs, default=runs[0], required=True, key=key, bind="query-params", format_func=layout.as_label
         )
     return streamlit.selectbox(label, runs, key=key, bind="query-params", width=300)

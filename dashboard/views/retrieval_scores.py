@@ -3,15 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
-import streamlit
 
 from dashboard import intervals, layout, recall
 from dashboard import queries_retrieval as rows
 from dashboard.connection import Results
 from dashboard.intervals import Estimate
+from dashboard.kept import kept
 from dashboard.views.retrieval_runs import CUTOFFS, Setup, Variant
 
 NO_BREAK = "\u00a0"
@@ -72,7 +71,7 @@ def captions_by_image(results: Results, setup: Setup) -> np.ndarray:
     return np.bincount(rows.caption_places(results, setup.run_ids[0]).image.to_numpy(np.int64), minlength=setup.images)
 
 
-@streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def scores(results: Results, setup: Setup, direction: str) -> list[Score]:
     """The figures of each variant, in their order, with bootstrap intervals over images, whose captions go along."""
     sums, medians, ties, counts = [], [], [], np.zeros(setup.images)
@@ -105,7 +104,7 @@ def _image_sums(own: Places, images: int) -> np.ndarray:
     return np.stack([recall.sums_by_image(each, own.image, images) for each in values], axis=1)
 
 
-@streamlit.cache_data(max_entries=16, show_spinner=False, hash_funcs={Results: attrgetter("identity")})
+@kept
 def chance(results: Results, setup: Setup, direction: str) -> Chance:
     """What guessing would give with so many candidates, and with each image's captions."""
     candidates = setup.candidates(direction)
@@ -144,6 +143,7 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
+@kept
 def sentence(results: Results, setup: Setup) -> str:
     """How well the heads retrieve, beside guessing, in Markdown."""
     to_text, to_image = (scores(results, setup, direction) for direction in rows.DIRECTIONS)
@@ -167,6 +167,7 @@ def sentence(results: Results, setup: Setup) -> str:
     return f"{told}; only {rows.DIRECTIONS[better.index(True)]} is shown to be better than guessing ({guessed})."
 
 
+@kept
 def further(results: Results, setup: Setup) -> str:
     """Whether fine-tuning changes the figures, and whether a random start comes up to them, in Markdown; may be empty."""
     if not setup.evaluation:

@@ -61,8 +61,8 @@ def _scatter(results: Results, setup: Setup, a: str, b: str, direction: str) -> 
         streamlit.info("These results do not hold the images or captions of these queries.")
         return
     many = QUERY_WORDS[direction][1]
-    drawn = charts.rank_shifts(marks, a, b, setup.candidates(direction), many)
-    layout.chart(drawn, marks.drop(columns="many"), "rank_shifts")
+    drawing = partial(charts.rank_shifts, marks, a, b, setup.candidates(direction), many)
+    layout.chart(drawing, marks.drop(columns="many"), "rank_shifts")
     near = " Near ranks share a dot." if marks.many.any() else ""
     streamlit.caption(
         f"A dot stands for the {many} of one pair of ranks, by their number; below the dashed line B ranks the right answer "

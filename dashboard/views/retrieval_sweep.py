@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -37,8 +38,8 @@ def sweep(results: Results, setup: Setup) -> None:
     lines, ticks, axes = parallel_rows(known, ends)
     streamlit.subheader("Settings and what they lead to")
     names = [variant.name for variant in known]
-    drawn = charts.parallel_settings(lines, ticks, axes, names, setup.names)
-    layout.chart(drawn, lines[["variant", "setting", "text"]], "parallel_settings")
+    drawing = partial(charts.parallel_settings, lines, ticks, axes, names, setup.names)
+    layout.chart(drawing, lines[["variant", "setting", "text"]], "parallel_settings", series="variant")
     streamlit.caption(
         "A line is a training: from axis to axis through its settings to R@1 before it and after its last epoch. The values of "
         "a setting stand in their order with equal steps between them, R@1 by its size. Point at a mark to see its training "
@@ -48,7 +49,7 @@ def sweep(results: Results, setup: Setup) -> None:
     title = f"R@1, share of {QUERY_WORDS[direction][1]}"
     own = epochs[epochs.variant.isin(names)]
     levels = level_rows(results, setup, direction, epochs)
-    layout.chart(charts.epoch_recall(own, names, setup.names, levels, title), own, "recall_by_epoch")
+    layout.chart(partial(charts.epoch_recall, own, names, setup.names, levels, title), own, "recall_by_epoch")
     bands = " Lines are means over seeds, bands reach from the lowest to the highest." if (own.high > own.low).any() else ""
     streamlit.caption(f"Epoch 0 is before any training. Dotted: evaluation, and chance at the bottom.{bands}")
     streamlit.subheader("All settings")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -48,7 +49,8 @@ def tables(results: Results, setup: Setup) -> None:
             marks = mark_rows(found[direction], CUTOFF_WORDS[chosen])
             guess = chance(results, setup, direction).recalls[CUTOFF_WORDS[chosen]]
             title = f"{chosen}, share of {QUERY_WORDS[direction][1]}"
-            layout.chart(charts.recall_marks(marks, setup.names, guess, title), marks, f"recall_{direction.replace(' ', '_')}")
+            drawing = partial(charts.recall_marks, marks, setup.names, guess, title)
+            layout.chart(drawing, marks, f"recall_{direction.replace(' ', '_')}", layout.HALF_PX)
     streamlit.caption(
         f"R@k is the share of queries whose right answer is among the first k. Lines are 95 % intervals; the dotted line is "
         f"chance, k of {setup.images:,} for captions that seek an image."
@@ -194,7 +196,7 @@ def report_words(setup: Setup, reported: pandas.DataFrame) -> str:
     sources = " and ".join(layout.plain(source) for source in dict.fromkeys(own.source))
     far = (
         "This profile follows the report’s protocol; with other images, captions or candidates the figures cannot be the same."
-        if setup.profile == FULL
+        if layout.kind_of_profile(setup.profile) == FULL
         else "Other images, another model and far fewer candidates: **the figures themselves cannot be compared**, at most the "
         "order of the trainings."
     )

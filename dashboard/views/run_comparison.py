@@ -29,8 +29,6 @@ def choose_and_show(results: Results, runs: pandas.DataFrame) -> None:
     streamlit.subheader("Two runs beside each other")
     labels = run_labels(runs)
     for key in ("first", "second"):
-        if (asked := streamlit.query_params.get(key)) and asked not in labels:
-            streamlit.warning(f"These results hold no run “{layout.plain(asked)}”.", icon=":material/link_off:")
         if streamlit.session_state.get(key, labels[0]) not in labels:
             streamlit.session_state.pop(key, None)  # of other results
     chosen = [
@@ -101,7 +99,7 @@ def _differences(first: pandas.Series, second: pandas.Series) -> None:
     names = list(dict.fromkeys([*a, *b]))
     rows = [(name, a.get(name, "–"), b.get(name, "–")) for name in names if a.get(name, "–") != b.get(name, "–")]
     table = pandas.DataFrame(rows, columns=["What differs", "First run", "Second run"])
-    streamlit.dataframe(table, hide_index=True)
+    layout.table(table, "differing_settings")
     streamlit.caption(f"{len(names) - len(rows)} other settings and facts are the same in both.")
     layout.csv_button(table, "runs_differences")
 
@@ -121,8 +119,7 @@ def _figures(results: Results, first: pandas.Series, second: pandas.Series) -> N
         for row in found.itertuples()
     ]
     table = pandas.DataFrame(texts, columns=["Figure", "First run", "Second run", "Second minus first"])
-    right = {name: streamlit.column_config.TextColumn(name, alignment="right") for name in table.columns[1:]}
-    streamlit.dataframe(table, hide_index=True, column_config=right)
+    layout.table(table, "figures_of_both")
     both, of_first, of_second = queries_comparison.pictures_in_common(results, first.run_id, second.run_id)
     told = f"{both} pictures in common, of {of_first} in the first run and {of_second} in the second. " if both else ""
     streamlit.caption(f"{told}Single figures, without intervals; the experiment’s page has those.")

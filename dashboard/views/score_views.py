@@ -1,5 +1,7 @@
 """Both models' accuracy by style and by class: dots with intervals, where they differ most, and a table."""
 
+from functools import partial
+
 import pandas
 import streamlit
 
@@ -24,7 +26,7 @@ def by_style_and_class(results: Results, contest: Contest) -> None:
     rows = style_rows(contest, contest.counts(results, by="style"), tally(contest.counts(results).iloc[0]))
     measure = next(name for name, top in MEASURES.items() if top == contest.top)
     names = [contest.a.name, contest.b.name]
-    layout.chart(charts.shares_by_group(rows, names, f"share of pictures right, {measure}"), rows, "accuracy_by_style")
+    layout.chart(partial(charts.shares_by_group, rows, names, f"share of pictures right, {measure}"), rows, "accuracy_by_style")
     if rows.group.nunique() == 1:
         streamlit.caption("The styles of these pictures are not known; a `manifest.csv` with a column `style` tells them.")
     else:
@@ -33,7 +35,7 @@ def by_style_and_class(results: Results, contest: Contest) -> None:
     table = class_table(contest, tree, by_class)
     _class_chart(contest, table)
     with streamlit.expander(f"All {len(table)} classes as a table"):
-        streamlit.dataframe(table, hide_index=True)
+        layout.table(table, "accuracy_of_classes")
     layout.csv_button(table, "accuracy_by_class")
 
 
@@ -97,8 +99,9 @@ def _class_chart(contest: Contest, table: pandas.DataFrame) -> None:
             streamlit.markdown(f"**{layout.plain(model.name)} ahead** in {len(rows):,} of {len(table):,} classes")
             if len(rows):
                 shown = _dots(contest, rows[:DIFFERING_CLASSES])
-                drawn = charts.class_differences(shown, [contest.a.name, contest.b.name])
-                layout.chart(drawn, shown, f"classes_that_differ_most_{'a' if model is contest.a else 'b'}")
+                drawing = partial(charts.class_differences, shown, [contest.a.name, contest.b.name])
+                name = f"classes_that_differ_most_{'a' if model is contest.a else 'b'}"
+                layout.chart(drawing, shown, name, layout.HALF_PX)
     shown = int(((table["95 % from"] > 0) | (table["to"] < 0)).sum())
     streamlit.caption(
         f"A class has {table.pictures.median():.0f} pictures here (median), so that single classes say little. In {shown} of "

@@ -201,8 +201,8 @@ def _child(table: Element, hierarchy: SynsetHierarchy, wnid: str, counts: pandas
         title = f"{name}: {right:,} of {total:,}, {intervals.as_text(intervals.proportion(right, total))}"
         cell = markup.add(line, "span", class_="mini", title=title)
         track = markup.add(cell, "span", class_="track", aria_hidden="true")
-        markup.add(track, "i", style=f"width:{100 * right / total:.1f}%;background:{color}")
-        markup.add(cell, "span", f"{right / total:.2f}")
+        markup.add(track, "i", style=f"width:{100 * right / max(total, 1):.1f}%;background:{color}")
+        markup.add(cell, "span", f"{right / total:.2f}" if total else "–")
 
 
 def confusions(hierarchy: SynsetHierarchy, found: dict[str, pandas.DataFrame], pair: Pair, node: str) -> Element:

@@ -1,6 +1,7 @@
 """Three kinds of visual difference within one synset: rendition, rotation and form, each with figures and pictures."""
 
 from dataclasses import dataclass
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -62,7 +63,7 @@ def draw(results: Results, hierarchy: SynsetHierarchy, pair: Pair, rank: int) ->
     )
     means = kind_means(found)
     if len(means):
-        layout.chart(charts_synsets.kind_similarities(means), means, "likeness_by_difference")
+        layout.chart(partial(charts_synsets.kind_similarities, means), means, "likeness_by_difference")
         streamlit.caption(_chart_note(means))
     for difference in DIFFERENCES:
         _difference(results, hierarchy, pair, difference, found, groups_of(styles, forms, difference), rank)
@@ -191,7 +192,7 @@ def _without_styles(results: Results, hierarchy: SynsetHierarchy, pair: Pair) ->
         streamlit.caption("Nor has any class more than one picture with CLIP’s features, so that no likeness can be shown.")
         return
     streamlit.markdown("##### What can be shown: how alike each picture is to the others of its class")
-    layout.chart(charts_synsets.typicality(spread), spread, "likeness_to_own_class")
+    layout.chart(partial(charts_synsets.typicality, spread), spread, "likeness_to_own_class")
     own = likeness(results, hierarchy, pair).dropna(subset=["own"]).sort_values(["own", "wnid"])
     names = synset_looks.unique_names(own)
     name = streamlit.selectbox(

@@ -1,6 +1,7 @@
 """Meaning against looks: where a synset's pictures look unlike, and where those of two synsets look alike."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
@@ -73,7 +74,7 @@ def _unlike_classes(results: Results, hierarchy: SynsetHierarchy, pair: Pair, ow
     streamlit.markdown(f"##### In {counted}, the pictures are more like those of another class than like one another")
     left, right = streamlit.columns(2, gap="large")
     with left:
-        layout.chart(charts_synsets.class_likeness(own), own, "likeness_by_class")
+        layout.chart(partial(charts_synsets.class_likeness, own), own, "likeness_by_class", layout.HALF_PX)
     with right:
         panel.show(_accuracy_by_group(results, pair, nearer.wnid.tolist(), rank), "accuracy_by_likeness")
         streamlit.caption(

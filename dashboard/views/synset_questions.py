@@ -1,6 +1,7 @@
 """Four questions on ImageNet's labels, answered from the rows: two of them here, two in synset_looks and _differences."""
 
 from collections import Counter
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -75,10 +76,11 @@ def _hierarchy(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) 
     with left:
         streamlit.markdown("##### How deep they lie")
         depths = synset_depths(hierarchy)
-        layout.chart(charts_synsets.synset_depths(depths), depths, "synsets_by_depth")
+        layout.chart(partial(charts_synsets.synset_depths, depths), depths, "synsets_by_depth", layout.HALF_PX)
     with right:
         streamlit.markdown("##### One way up, from the deepest class here that has pictures")
-        deepest = max(with_pictures(results, hierarchy, pair), key=lambda wnid: (hierarchy.synsets[wnid].depth, wnid))
+        found = with_pictures(results, hierarchy, pair)
+        deepest = max(found, key=lambda wnid: (hierarchy.synsets[wnid].depth, wnid), default=hierarchy.root)
         panel.show(_ladder(hierarchy, deepest), "ladder", open_in_explorer)
     streamlit.markdown("##### Some with two parents, which stand below both")
     panel.show(_two_parents(hierarchy, several), "two_parents", open_in_explorer)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas
 import streamlit
 
+from dashboard.kept import kept
 from dashboard.views.synset_hierarchy import SynsetHierarchy
 
 HERE = Path(__file__).parent
@@ -44,14 +45,21 @@ def show(
         if wnid in hierarchy.synsets:
             on_select(wnid)
 
+    _component(key=key, data=_data(hierarchy, scores, tuple(models)), on_selected_change=selected)
+    _choice(key=f"{key}_choice", data={"way": list(way)})
+
+
+@kept
+def _data(
+    hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: tuple[tuple[str, str, str], ...]
+) -> dict[str, Any]:
+    """All that tree.js draws."""
     nodes = _nodes(hierarchy, scores, models)
-    data = {
+    return {
         **nodes,
         "version": str(hash(repr(nodes))),
         "models": [{"name": name, "color": color} for name, _, color in models],
     }
-    _component(key=key, data=data, on_selected_change=selected)
-    _choice(key=f"{key}_choice", data={"way": list(way)})
 
 
 def _nodes(

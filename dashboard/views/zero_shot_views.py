@@ -1,5 +1,7 @@
 """How CLIP is asked for ImageNet's classes: one prompt template or 80, cosines raw or scaled by the learned temperature."""
 
+from functools import partial
+
 import numpy as np
 import pandas
 import streamlit
@@ -16,6 +18,7 @@ from dashboard.views.score_views import style_rows
 
 EXAMPLES = 10
 SHOWN_ANSWERS = 8
+ANSWERS_PX = 371  # of the place of a chart of answers
 # Some of the 80 templates that OpenAI published for ImageNet with CLIP, and the one that stands alone.
 ONE_TEMPLATE = "a photo of a {}."
 SOME_TEMPLATES = (
@@ -73,7 +76,9 @@ def _templates(results: Results, contest: Contest) -> None:
     rows = style_rows(contest, contest.counts(results, by="style"), counted)
     measure = next(name for name, top in MEASURES.items() if top == contest.top)
     names = [contest.a.name, contest.b.name]
-    layout.chart(charts.shares_by_group(rows, names, f"share of pictures right, {measure}"), rows, "accuracy_by_prompts")
+    layout.chart(
+        partial(charts.shares_by_group, rows, names, f"share of pictures right, {measure}"), rows, "accuracy_by_prompts"
+    )
 
 
 def _temperature(results: Results, contest: Contest, scaled: Model, raw: Model) -> None:
@@ -126,7 +131,8 @@ def _one_picture(results: Results, contest: Contest, scaled: Model, raw: Model) 
         )
         with column:
             streamlit.markdown(f"**{title}**: entropy {entropy_bits(shares):.2f} of {np.log2(len(shares)):.2f} bits")
-            layout.chart(charts.answer_bars(bars, COLORS[1]), bars, f"answers_{title.lower().replace(' ', '_')}")
+            name = f"answers_{title.lower().replace(' ', '_')}"
+            layout.chart(partial(charts.answer_bars, bars, COLORS[1]), bars, name, ANSWERS_PX)
     scale = learned_scale(*outputs)
     streamlit.caption(
         f"Right pictures by their margin, the largest first, one of a class. Here the cosines are multiplied by {scale:.1f} "

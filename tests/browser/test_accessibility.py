@@ -23,7 +23,7 @@ SETTLED = """() => new Promise((resolve, reject) => {
   const look = () => {
     const main = document.querySelector('[data-testid="stMain"]'), count = document.querySelectorAll("*").length;
     const drawn = main.querySelector("h1") && !main.querySelector('[data-stale="true"], [data-testid="stSkeleton"]') &&
-      [...main.querySelectorAll('[data-testid="stVegaLiteChart"]')].every((chart) => chart.querySelector("svg.marks"));
+      [...main.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].every(({ shadowRoot }) => shadowRoot);
     const finished = document.querySelector('[data-test-script-state="notRunning"]');
     still = drawn && finished && count === before ? still + 1 : 0;
     before = count;
@@ -41,7 +41,8 @@ FAINT_IN_CHARTS = """(least) => {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
   };
   const page = light(getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor);
-  const texts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg text')];
+  const roots = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].map(({ shadowRoot }) => shadowRoot);
+  const texts = roots.flatMap((root) => [...root.querySelectorAll(".chart svg text")]);
   return texts.flatMap((text) => {
     const { fill, opacity } = getComputedStyle(text);
     if (!text.textContent || opacity === "0" || !fill.startsWith("rgb")) return [];

@@ -4,7 +4,7 @@ import re
 
 from caption_rows import DATASET, publish_sampling
 from playwright.sync_api import expect
-from test_dashboard import ALL_DECODED, option, settled
+from test_dashboard import ALL_DECODED, CHARTS, option, settled
 
 CARDS = "article.card"
 
@@ -13,7 +13,7 @@ def test_tabs_draw_what_they_promise_and_a_picture_opens_by_click_and_by_address
     publish_sampling(changing_dashboard.images.parent)
     address = f"{changing_dashboard.address}/caption_sampling"
     page = settled(open_page(address))
-    charts = page.get_by_test_id("stVegaLiteChart")
+    charts = page.locator(CHARTS)
     expect(charts).to_have_count(1)
     page.get_by_role("tab", name="diversity").click()
     expect(charts).to_have_count(4)

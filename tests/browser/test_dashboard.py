@@ -9,6 +9,7 @@ from benchmarks.street_results import publish_street_results
 
 EXCEPTION = '[data-testid="stException"]'
 ROWS = "button.row"
+CHARTS = ".chart svg.marks"
 ALL_DECODED = "(images) => Promise.all(images.map((image) => image.decode()))"  # fails on a picture that is broken
 
 
@@ -60,7 +61,7 @@ def test_each_view_draws_its_pictures_or_its_chart(dashboard, open_page):
     assert all(page.locator(f"{ROWS} img.photo").evaluate_all("(photos) => photos.map((photo) => photo.alt)"))
     for view in ("class by class", "near boundaries", "training"):
         page.get_by_role("tab", name=view).click()
-        expect(page.locator('[data-testid="stVegaLiteChart"] :is(canvas, svg.marks):visible')).to_have_count(1)
+        expect(page.locator(f"{CHARTS}:visible")).to_have_count(1)
         expect(page).to_have_url(re.compile(f"view={view.split()[0]}"))
 
 

@@ -4,14 +4,14 @@ import re
 
 from heads_rows import DATASET, publish_heads
 from playwright.sync_api import expect
-from test_dashboard import ALL_DECODED, ROWS, option, settled
+from test_dashboard import ALL_DECODED, CHARTS, ROWS, option, settled
 
 
 def test_tabs_draw_what_they_promise_and_a_picture_opens_by_click_and_by_address(changing_dashboard, open_page):
     publish_heads(changing_dashboard.images.parent)
     address = f"{changing_dashboard.address}/segmentation_decoder_heads"
     page = settled(open_page(address))
-    charts = page.get_by_test_id("stVegaLiteChart")
+    charts = page.locator(CHARTS)
     expect(charts).to_have_count(1)
     for tab, drawn in (("cost", 1), ("hidden objects", 1), ("class by class", 0)):
         page.get_by_role("tab", name=tab).click()

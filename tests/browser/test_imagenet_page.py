@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from synset_rows import BEAGLE, DATASET, DOG, SOFA, classifier_tables, publish_classifiers
-from test_dashboard import ALL_DECODED, option, settled
+from test_dashboard import ALL_DECODED, CHARTS, option, settled
 
 from compute.results import publish
 
@@ -113,5 +113,5 @@ def test_a_cell_of_the_matrix_opens_its_pictures_and_a_branch_its_inside(open_co
 @pytest.mark.parametrize("view", ["by style and class", "zero-shot"])
 def test_views_with_charts_draw_them(open_contest, view):
     page = open_contest(f"?view={view}")
-    expect(page.locator('[data-testid="stVegaLiteChart"] :is(canvas, svg.marks):visible').first).to_be_visible()
+    expect(page.locator(f"{CHARTS}:visible").first).to_be_visible()
     settled(page)

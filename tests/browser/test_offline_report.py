@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from test_dashboard import CHARTS
 
 from benchmarks.browsing import VIEWPORT_PX
 from dashboard import report
@@ -37,7 +38,6 @@ def open_file(browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: complaints.append(asked.url) if asked.url.startswith(("http", "ws")) else None)
         page.goto(path.as_uri())
-        page.evaluate("window.reportDrawn")
         return page
 
     yield open_new
@@ -48,10 +48,8 @@ def open_file(browser):
 
 def test_without_a_network_charts_and_pictures_are_there(report_file, open_file):
     page = open_file(report_file)
-    charts = page.locator("[data-chart]")
-    assert charts.count() >= 6  # three of the skip connections, three of the metric
-    assert page.locator("[data-chart] svg").count() == charts.count()
-    assert page.locator("[data-chart] path").count() > 100
+    assert page.locator(CHARTS).count() >= 6  # three of the skip connections, three of the metric
+    assert page.locator(f"{CHARTS} path").count() > 100
     pictures = page.locator("#unet_skip_connections img")
     assert len(pictures.evaluate_all(ALL_DECODED)) == 3 * (5 + 4)
     assert all(page.locator("#unet_skip_connections img.photo").evaluate_all("(photos) => photos.map((photo) => photo.alt)"))
@@ -61,16 +59,16 @@ def test_contents_lead_to_views_and_charts_answer_the_pointer(report_file, open_
     page = open_file(report_file)
     page.get_by_role("navigation").get_by_role("link", name="Class by class").click()
     expect(page.get_by_role("heading", name="Class by class")).to_be_in_viewport()
-    chart = page.locator("#unet_skip_connections-2 [data-chart]")
-    chart.locator(".mark-rect path").first.hover()
-    expect(page.locator("#vg-tooltip-element")).to_contain_text("IoU")
+    section = page.locator("#unet_skip_connections-2")
+    section.locator(".mark-rect path").first.hover()
+    expect(section.locator(".told")).to_contain_text("IoU")
 
 
 @pytest.mark.parametrize("kind, start", [("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"class,")])
 def test_a_chart_in_the_file_saves_itself(report_file, open_file, kind, start):
     page = open_file(report_file, color_scheme="dark")
     with page.expect_download() as saved:
-        page.locator("#unet_skip_connections-2 figcaption").get_by_text(kind, exact=True).click()
+        page.locator("#unet_skip_connections-2 .save").get_by_text(kind, exact=True).click()
     content = saved.value.path().read_bytes()
     assert content.startswith(start)
     assert b"var(--" not in content
@@ -102,14 +100,14 @@ def test_each_page_of_the_dashboard_saves_itself_with_its_choices(dashboard, ope
     page = open_file(tmp_path / "saved.html")
     expect(page.get_by_text("Validation images first ten")).to_be_visible()
     expect(page.get_by_text("Mean IoU per image")).to_be_visible()
-    assert page.locator("[data-chart] svg").count() == 3
+    assert page.locator(CHARTS).count() == 3
 
 
 @pytest.mark.parametrize("kind, start", [("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"class,")])
 def test_each_chart_of_the_dashboard_saves_itself(dashboard, open_page, kind, start):
     page = open_page(f"{dashboard.address}/unet_skip_connections?view=class+by+class")
     with page.expect_download() as saved:
-        page.get_by_role("button", name=kind, exact=True).click()
+        page.get_by_role("button", name=f"Save as {kind}").click()
     assert saved.value.suggested_filename == f"iou_by_class.{kind.lower()}"
     assert saved.value.path().read_bytes().startswith(start)
 
@@ -123,4 +121,4 @@ def test_the_overview_makes_the_report_and_tells_how_far_it_is(dashboard, open_p
     with page.expect_download() as saved:
         button.click()
     saved.value.save_as(tmp_path / "report.html")
-    assert open_file(tmp_path / "report.html").locator("[data-chart] svg").count() >= 6
+    assert open_file(tmp_path / "report.html").locator(CHARTS).count() >= 6

@@ -4,14 +4,14 @@ import re
 
 from playwright.sync_api import expect
 from precision_rows import DATASET, publish_precisions
-from test_dashboard import ALL_DECODED, option, settled
+from test_dashboard import ALL_DECODED, CHARTS, option, settled
 
 
 def test_tabs_draw_their_charts_and_a_flip_opens_by_click_and_by_address(changing_dashboard, open_page):
     publish_precisions(changing_dashboard.images.parent)
     address = f"{changing_dashboard.address}/fp32_vs_fp16"
     page = settled(open_page(address))
-    charts = page.get_by_test_id("stVegaLiteChart")
+    charts = page.locator(CHARTS)
     expect(charts).to_have_count(3)  # repetitions, cost by batch, limits
     page.get_by_role("tab", name="memory").click()
     expect(page.get_by_role("heading", name="At the peak")).to_be_visible()

@@ -4,14 +4,14 @@ import re
 
 from caption_rows import publish_retrieval
 from playwright.sync_api import expect
-from test_dashboard import ALL_DECODED, option, settled
+from test_dashboard import ALL_DECODED, CHARTS, option, settled
 
 
 def test_tabs_draw_what_they_promise_and_answers_lead_both_ways(changing_dashboard, open_page):
     publish_retrieval(changing_dashboard.images.parent)
     address = f"{changing_dashboard.address}/image_text_retrieval"
     page = settled(open_page(address))
-    charts = page.get_by_test_id("stVegaLiteChart")
+    charts = page.locator(CHARTS)
     for tab, drawn in (("scores", 2), ("ranks", 3), ("sweep", 2), ("browser", 0)):
         page.get_by_role("tab", name=tab).click()
         expect(charts).to_have_count(drawn)

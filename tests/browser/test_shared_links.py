@@ -67,7 +67,7 @@ def test_back_and_forward_go_from_view_to_view_and_from_page_to_page(dashboard, 
     first = row_titles(page)[0]
     option(page, "hardest").click()  # no step
     expect(page.locator(f"{ROWS} .title").first).not_to_have_text(first)
-    settled(page)
+    hardest = row_titles(settled(page))
     tab(page, "training")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Runs").click()
     expect(page.locator("h1")).to_have_text("Where does every figure come from?")
@@ -80,12 +80,35 @@ def test_back_and_forward_go_from_view_to_view_and_from_page_to_page(dashboard, 
     expect(page.locator(TAB)).to_have_text("picture by picture")
     expect(page.get_by_test_id("stPaginationPageActive")).to_have_text("2")
     assert query_of(page.url) == {"page": "2", "sort": "hardest"}
+    expect(option(page, "hardest")).to_be_checked()
+    assert row_titles(settled(page)) == hardest
     page.go_back()
     expect(page.get_by_test_id("stPaginationPageActive")).to_have_text("1")
     for _ in range(3):
         settled(page)
         page.go_forward()
     expect(page.locator("h1")).to_have_text("Where does every figure come from?")
+
+
+def test_what_is_shown_is_what_the_address_says_however_quickly_one_goes_back(dashboard, open_page):
+    orders = ("hardest", "number", "skips help most")
+    shown = {order: row_titles(skip_connections(open_page, dashboard, f"?sort={order}")) for order in orders}
+    page = skip_connections(open_page, dashboard)
+    for attempt in range(8):
+        order = orders[attempt % 3]
+        option(page, order).click()  # and at once, before its pictures are there:
+        away = ("Runs", "The wrong and the right IoU")[attempt % 2]
+        page.get_by_test_id("stSidebarNavLink").filter(has_text=away).click()
+        expect(page).not_to_have_url(re.compile("unet_skip_connections"))
+        if attempt % 4 > 1:
+            expect(page.locator("h1")).not_to_contain_text("How important")
+        page.evaluate("history.back()")
+        expect(page).to_have_url(re.compile("unet_skip_connections"))
+        expect(page.locator("h1")).to_contain_text("How important")
+        expect(page.locator(f"{ROWS} .title")).to_have_text(shown[order])
+        expect(option(page, order)).to_be_checked()
+        assert query_of(settled(page).url).get("sort", orders[2]) == order
+        assert row_titles(page) == shown[order]
 
 
 def test_one_can_go_back_from_a_picture_and_forward_to_it(dashboard, open_page):
@@ -111,18 +134,31 @@ def test_what_is_not_there_is_said_at_the_top(dashboard, open_page):
     assert alerts.last.bounding_box()["y"] < page.locator("h1").bounding_box()["y"]
 
 
+def test_a_class_can_be_opened_and_gone_back_from(dashboard, open_page):
+    page = settled(open_page(f"{dashboard.address}/unet_skip_connections?view=class+by+class&class=road"))
+    expect(page.get_by_text("of all true pixels")).to_be_visible()
+    page.get_by_role("combobox", name="One class").click()
+    page.get_by_role("option", name="sky").click()
+    expect(page).to_have_url(re.compile("class=sky"))
+    settled(page)
+    page.go_back()
+    expect(page.get_by_text("road has")).to_be_visible()
+
+
 def test_a_run_can_be_opened_and_gone_back_from(dashboard, open_page):
     page = settled(open_page(f"{dashboard.address}/runs"))
-    table = page.get_by_test_id("stDataFrame").first
-    expect(table).to_be_visible()
-    table.click(position={"x": 20, "y": 60})
+    row = page.locator("tr.way").nth(1)
+    row.click()
     expect(page).to_have_url(re.compile("run="))
     expect(page.get_by_role("heading", name=re.compile("^Run "))).to_be_visible()
+    expect(row.get_by_role("button")).to_have_attribute("aria-pressed", "true")
     settled(page)
     again = settled(open_page(page.url))
     expect(again.get_by_role("heading", name=re.compile("^Run "))).to_be_visible()
+    expect(again.locator('tr.way [aria-pressed="true"]')).to_have_count(1)
     page.go_back()
     expect(page.get_by_role("heading", name=re.compile("^Run "))).to_have_count(0)
+    expect(page.locator('tr.way [aria-pressed="true"]')).to_have_count(0)
 
 
 def test_a_link_to_another_page_opens_the_view_it_names_and_back_the_one_before(changing_dashboard, open_page):
