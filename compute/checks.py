@@ -1,10 +1,15 @@
 """What must hold of a trial's rows before they may enter `results.duckdb`."""
 
+import functools
+import re
+from collections.abc import Collection
+
 from compute.caption_checks import CAPTION_CHECKS
 from compute.class_checks import PREDICTION_CHECKS, SYNSET_CHECKS
 from compute.drift_checks import DRIFT_CHECKS
 from compute.head_checks import HEAD_CHECKS
 from compute.precision_checks import PRECISION_CHECKS
+from compute.run_checks import RUN_CHECKS
 from compute.schema import KEYS, OWNER, SHARED, TABLES
 
 # Column of each reference and the table whose column of the same name must hold its value.
@@ -142,6 +147,7 @@ CHECKS: tuple[tuple[str, str], ...] = (
     *PRECISION_CHECKS,
     *DRIFT_CHECKS,
     *CAPTION_CHECKS,
+    *RUN_CHECKS,
     (
         "model_layer: layers must be numbered from 1, with no parameters or multiply-adds below 0",
         """SELECT count(*) FROM (
@@ -151,3 +157,19 @@ CHECKS: tuple[tuple[str, str], ...] = (
            WHERE first <> 1 OR last <> layers OR parameters < 0 OR multiply_adds < 0""",
     ),
 )
+
+
+@functools.cache
+def tables_read(offending: str) -> frozenset[str]:
+    """Tables that a check's query may read: all of the contract whose names are words of it."""
+    return frozenset(re.findall(r"\w+", offending)) & TABLES.keys()
+
+
+def may_offend(offending: str, given: Collection[str]) -> bool:
+    """Whether a check can find anything in a run whose own rows are all in `run` and the tables `given`.
+
+    What a check of `$run_id` counts are rows of that run: where the run has none in any of the tables it reads, it counts none.
+    A check of all rows is never left out, as something else may have written to the file.
+    """
+    own = tables_read(offending) - {"run", *SHARED}
+    return "$run_id" not in offending or not own or not own.isdisjoint(given)

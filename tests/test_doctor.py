@@ -170,7 +170,7 @@ import sys
 from compute import __main__ as command_line
 for command in ("list", "doctor"):
     try:
-        command_line.app([command, *sys.argv[1:]])
+        command_line.app([command, *sys.argv[1 + (command == "doctor") :]])
     except SystemExit as leaving:
         assert leaving.code == 0, command
 assert "nltk" not in sys.modules

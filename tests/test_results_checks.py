@@ -17,6 +17,7 @@ from test_results_classes import TAMPERED_CLASSES
 from test_results_drift import TAMPERED_DRIFT
 from test_results_heads import TAMPERED_HEADS
 from test_results_precision import TAMPERED_PRECISION
+from test_results_runs import TAMPERED_RUNS
 
 from compute.checks import CHECKS
 from compute.results import ResultsError, publish
@@ -115,6 +116,7 @@ def test_every_check_is_tripped_by_one_of_the_tamperings() -> None:
             *TAMPERED_DRIFT,
             *TAMPERED_HEADS,
             *TAMPERED_PRECISION,
+            *TAMPERED_RUNS,
             *TAMPERED_FILES,
         )
     ]
