@@ -5,8 +5,13 @@ and the same rows, but for when, where and how long it ran: date, seconds, devic
 caption's time. Timings and memory that a trial is there to measure do count, so that those of another device stand beside ours.
 One contradicts ours where it has the key but other rows, or the place of one of ours (experiment, variant, profile, data) but
 other settings. Trials are taken by the group that a page shows at once, those of one experiment, profile and data set. Where
-none contradicts ours, the ones we lack join ours. Where one does, the whole group is kept apart with a profile such as
-"mini (lab)", the same ones, too, so that neither mixes with the other, and each page with a choice of data offers both.
+none contradicts ours, the ones we lack join ours, and the same ones stay once. Where one does, the whole group is kept apart
+with a profile such as "mini (lab)", so that neither mixes with the other, and each page with a choice of data offers both.
+
+Why the whole group, and the same ones in it a second time: what a page says rests on all variants and seeds of one group. With
+the contradicting trials alone, the page of "mini (lab)" would find no partner for its pairs, or average fewer seeds than lab
+has, and say something that neither lab nor we have found. Filled up with ours, it would call ours theirs, and change when ours
+are computed anew. So each profile holds all that its figures are made of; what was kept only for that is told apart.
 """
 
 import hashlib
@@ -18,19 +23,15 @@ from itertools import count, groupby
 from pathlib import Path
 
 import duckdb
-from rich.markup import escape
-from rich.table import Table
 
 from compute import merge_rows, results
 from compute.data.errors import DataError
 from compute.merge_pictures import Pictures, printable
 from compute.results import ResultsError
 
-RULE = (
-    "The same is a trial with equal rows, but for date, device, versions and how long computing took; timings that a trial is "
-    "there to measure count."
-)
 TAKEN, THERE, APART = "taken", "already there", "kept apart"
+# Kept apart as well, for the sake of one that is: the same as one of ours, or one that is only theirs.
+SAME, ONLY = "the same, kept with its group", "only theirs, kept with its group"
 LONGEST_NAME = 40
 _NAMED = re.compile(r"(?P<profile>.+) \((?P<name>[^()]+)\)")
 
@@ -67,7 +68,7 @@ class Fate:
     """What became of a trial of theirs, and under which profile it stands here."""
 
     trial: Trial
-    became: str  # TAKEN, THERE or APART
+    became: str  # TAKEN, THERE, APART, SAME or ONLY
     profile: str
     is_new: bool
 
@@ -153,8 +154,9 @@ def _write(
     taken = []
     for fate in fates:
         if fate.is_new:
-            key = _key(fate.trial.trial_key, fate.profile) if fate.became == APART else fate.trial.trial_key
-            run_id = _free(key[:12] if fate.became == APART else fate.trial.run_id, run_ids)
+            joins = fate.became == TAKEN
+            key = fate.trial.trial_key if joins else _key(fate.trial.trial_key, fate.profile)
+            run_id = _free(fate.trial.run_id if joins else key[:12], run_ids)
             taken.append((fate.trial.run_id, run_id, key, fate.profile))
     merge_rows.plan_pictures(connection, pictures, taken, there)
     shared = merge_rows.insert_shared(connection)
@@ -172,12 +174,17 @@ def _fates(connection: duckdb.DuckDBPyConnection, own: dict[str, Trial], name: s
         group = list(members)
         if any(trial.other for trial in group):
             profile, known = _place_apart(connection, group, own, name)
-            fates += [Fate(trial, APART, profile, trial.run_id not in known) for trial in group]
+            fates += [Fate(trial, _kept_as(trial), profile, trial.run_id not in known) for trial in group]
         else:
             known = {trial.run_id: trial.here for trial in group if trial.here}
             fates += [Fate(trial, THERE if trial.here else TAKEN, trial.profile, not trial.here) for trial in group]
         there |= known
     return fates, there
+
+
+def _kept_as(trial: Trial) -> str:
+    """What becomes of a trial in a group of which one contradicts ours."""
+    return APART if trial.other else SAME if trial.here else ONLY
 
 
 def _trials(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, Trial]:
@@ -259,44 +266,3 @@ def _free(run_id: str, taken: set[str]) -> str:
     found = next(candidate for candidate in candidates if candidate not in taken)
     taken.add(found)
     return found
-
-
-def report(merged: Merged) -> list[str | Table]:
-    """What a person reads after merging: tables of what became of the trials, then pictures and what else to know."""
-    counts = Table("Experiment", "Profile", "Taken", "Already there", "Kept apart", title="Their trials", title_justify="left")
-    apart = Table("Kept apart", "As profile", "What differs", title=RULE, title_justify="left")
-    for (experiment, profile, _), members in groupby(merged.trials, key=lambda fate: fate.trial.group):
-        became = [fate.became for fate in members]
-        counts.add_row(*map(_cell, (experiment, profile)), *(str(became.count(word) or "–") for word in (TAKEN, THERE, APART)))
-    for fate in merged.trials:
-        if fate.became == APART:
-            differs = fate.trial.other or (
-                "nothing; it goes with the others" if fate.trial.here else "only theirs; goes with the others"
-            )
-            when = "" if fate.is_new else " (since an earlier merge)"
-            apart.add_row(_cell(fate.trial.title), _cell(f"{fate.profile}{when}"), _cell(differs, 200))
-    return [counts, *([apart] if apart.row_count else []), *map(escape, _remarks(merged))]
-
-
-def _cell(text: str, longest: int = 80) -> str:
-    return escape(printable(text, longest))
-
-
-def _remarks(merged: Merged) -> list[str]:
-    pictures = merged.pictures
-    told = [f"{pictures.copied} pictures copied, {pictures.already_there} were there already."]
-    if pictures.renamed:
-        told.append(f"{pictures.renamed} of them have a name of their own, as another picture of ours has theirs.")
-    if pictures.missing:
-        where = f"in {pictures.theirs}" if pictures.theirs else "known, as there is no folder images beside their file"
-        told.append(
-            f"{len(pictures.missing)} pictures are not {where}; the first is {printable(pictures.missing[0])}. Name their "
-            "folder with --images and merge again: what is missing is fetched."
-        )
-    if merged.stored_otherwise:
-        told.append(f"{merged.stored_otherwise} pictures are stored in other bytes there; ours stay, and show all results.")
-    if merged.new_references or merged.other_references:
-        told.append(
-            f"Figures of reports: {merged.new_references} taken; {merged.other_references} have another value there, ours stay."
-        )
-    return told

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from compute import __main__ as command_line
 from compute import results as results_module
 from compute.data.errors import DataError
-from compute.merge import APART, TAKEN, THERE, Merged, merge
+from compute.merge import APART, ONLY, SAME, TAKEN, THERE, Merged, merge
 from compute.results import ResultsError, finished_trials, publish
 from compute.schema import TABLES
 
@@ -170,9 +170,9 @@ def test_trials_that_a_page_shows_at_once_are_kept_apart_together(
     lab.alter("UPDATE training_step SET loss = 9 WHERE run_id = 'run-2'")
     merged = merge(lab.file, results, images)
     assert sorted(became(merged)) == [
-        ("run-1", APART, "mini (lab)"),  # the same as ours
+        ("run-1", SAME, "mini (lab)"),
         ("run-2", APART, "mini (lab)"),  # another than ours
-        ("run-3", APART, "mini (lab)"),  # only theirs
+        ("run-3", ONLY, "mini (lab)"),
         ("run-4", TAKEN, "mini"),
     ]
     seeds = query(results, "SELECT experiment, profile, list(seed ORDER BY seed) FROM run GROUP BY ALL ORDER BY ALL")
@@ -375,7 +375,7 @@ def test_a_run_that_was_measured_on_another_device_is_kept_apart_with_what_it_wa
     theirs, _ = publish_precisions(tmp_path / "lab", ("fp32", "fp16"))
     alter(theirs, "UPDATE run SET device = 'GPU'")
     merged = merge(theirs, results, images, name="gpu")
-    assert {fate[1:] for fate in became(merged)} == {(APART, "mini (gpu)")}
+    assert sorted(became(merged)) == [("run-fp16", APART, "mini (gpu)"), ("run-fp32", SAME, "mini (gpu)")]
     ids = dict(query(results, "SELECT variant, run_id FROM run WHERE profile = 'mini (gpu)'"))
     assert query(results, "SELECT DISTINCT run_id, other_run_id FROM precision_drift") == [(ids["fp32"], ids["fp16"])]
     assert query(results, f"SELECT count(*) FROM layer_drift WHERE run_id = '{ids['fp16']}'") != [(0,)]
@@ -539,6 +539,9 @@ def test_nothing_of_their_files_is_changed(tiny_results: FileAndImages, same_lab
     assert files_beside(same_lab.file) == {"lab.duckdb"}
 
 
+WHOLE = "kept with its group so that the page of mini ([b]lab) is whole"
+
+
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(command_line, "console", Console(width=300, emoji=False))
@@ -550,16 +553,22 @@ def test_the_command_tells_what_became_of_each(call, tiny_results: FileAndImages
     other = make_trial("run-2", "trial-2")
     set_value("run", "experiment", "segmentation_metric")(other)
     same_lab.publish(other, images)
+    both = make_trial("run-3", "trial-3", 1)
+    publish(results, images, both)
+    same_lab.publish(both, images)
+    same_lab.publish(make_trial("run-4", "trial-4", 2), images)
     same_lab.alter(OTHER_LOSS)
     told = call(same_lab.file, "--results", results, "--name", "[b]lab")
     assert told.exit_code == 0, told.output
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in told.output.splitlines() if line.startswith("│")]
     assert rows == [
-        ["segmentation_metric", "mini", "1", "–", "–"],
-        ["unet_skip_connections", "mini", "–", "–", "1"],
+        ["segmentation_metric", "mini", "1", "–", "–", "–", "–"],
+        ["unet_skip_connections", "mini", "–", "–", "1", "1", "1"],
         ["unet_skip_connections · skip · seed 0", "mini ([b]lab)", "4 rows of training_step"],
+        ["unet_skip_connections · skip · seed 1", "mini ([b]lab)", f"nothing: the same as ours, {WHOLE}"],
+        ["unet_skip_connections · skip · seed 2", "mini ([b]lab)", f"we have none: {WHOLE}"],
     ]
-    assert "2 pictures copied, 2 were there already." in told.output
+    assert "6 pictures copied, 2 were there already." in told.output
     assert "timings that a trial is there to measure count." in told.output
     again = call(same_lab.file, "--results", results, "--name", "[b]lab")
     assert "0 pictures copied, 0 were there already." in again.output
