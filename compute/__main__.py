@@ -1,6 +1,5 @@
 """The command line: `python -m compute list | doctor | run | references | merge`."""
 
-import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,41 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from compute import merge, plan, references, results
+from compute import merge, merge_report, plan, references, results
 from compute.data.errors import DataError
 from compute.doctor import examine
-from compute.trials import Outcome, run_trials
+from compute.doctor_results import show_results
+from compute.options import (
+    CACHE,
+    IMAGES,
+    RESULTS,
+    AddressOption,
+    BlipWeightsOption,
+    CacheOption,
+    CaptionsOption,
+    ClassifierOption,
+    ClipWeightsOption,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    EpochsOption,
+    Experiments,
+    ImageFolderOption,
+    ImagesOption,
+    Labels,
+    LabelsOption,
+    PairsOption,
+    Profile,
+    ProfileOption,
+    ResultsOption,
+    Rn50WeightsOption,
+    SeedOption,
+    VitWeightsOption,
+    VocOption,
+)
+from compute.trials import Engine as TrialEngine
+from compute.trials import Outcome, one_after_another, run_trials
 
 app = typer.Typer(
     help="Compute Contrast's experiments once, and keep what they find in results.duckdb.",
@@ -24,81 +54,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(emoji=False)  # or FILE.py:b: would lose its end to a picture
-
-
-class Profile(enum.StrEnum):
-    """How much is computed."""
-
-    mini = "mini"
-    gpu = "gpu"
-    full = "full"
-
-
-class Device(enum.StrEnum):
-    """Where it is computed."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Labels(enum.StrEnum):
-    """How masks become labels."""
-
-    palette = "palette"
-    kmeans = "kmeans"
-
-
-Experiments = Annotated[
-    list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Experiments by name; all of them where none is named.")
-]
-ProfileOption = Annotated[
-    Profile, typer.Option(help="mini: a CPU, minutes. gpu: full size, no downloads. full: real data sets.")
-]
-DeviceOption = Annotated[Device, typer.Option(help="auto takes a CUDA GPU where there is one.")]
-ResultsOption = Annotated[Path, typer.Option("--results", help="The file that holds all results.", dir_okay=False)]
-ImagesOption = Annotated[Path, typer.Option(help="The folder of the pictures that results name.", file_okay=False)]
-SeedOption = Annotated[int, typer.Option(min=0, help="The first of each experiment's seeds.")]
-PairsOption = Annotated[
-    Path | None, typer.Option(help="Folder of street pairs: train/*.jpg and val/*.jpg, photo left, mask right.")
-]
-LabelsOption = Annotated[Labels, typer.Option(help="palette: the nearest palette colour. kmeans: the notebook's clusters.")]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Train for so many epochs instead of the profile's.")]
-ImageFolderOption = Annotated[
-    Path | None, typer.Option(help="Folder of pictures: one folder per wnid, files named wnid_*.jpg, or a manifest.csv.")
-]
-ClassifierOption = Annotated[
-    list[str] | None, typer.Option("--classifier", help="FILE.py:FUNCTION of a classifier of yours; may be given again.")
-]
-Rn50WeightsOption = Annotated[
-    Path | None, typer.Option("--rn50-weights", help="File of weights for torchvision's resnet50.", dir_okay=False)
-]
-ClipWeightsOption = Annotated[
-    Path | None, typer.Option("--clip-weights", help="File of weights for a CLIP with a ResNet.", dir_okay=False)
-]
-VocOption = Annotated[
-    Path | None, typer.Option("--voc", help="Folder of VOC 2012: VOCdevkit, or what holds it.", file_okay=False)
-]
-VitWeightsOption = Annotated[
-    Path | None, typer.Option("--vit-weights", help="File of weights for a ViT in DINO's format.", dir_okay=False)
-]
-CaptionsOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Captions of the pictures in --image-folder or --voc: CSV (file,caption and, as you like, split) or COCO's JSON.",
-        dir_okay=False,
-    ),
-]
-BlipWeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--blip-weights",
-        help="Folder of BLIP's weights from the hub: blip-image-captioning-base, blip-itm-base-coco, or what holds them.",
-        file_okay=False,
-    ),
-]
-CacheOption = Annotated[Path, typer.Option(help="The folder of what can be made again.", file_okay=False)]
-RESULTS, IMAGES, CACHE = Path("results.duckdb"), Path("images"), Path(".cache")
 
 
 @contextmanager
@@ -163,9 +118,10 @@ def list_trials(
 
 @app.command()
 def doctor(
+    results_file: Annotated[Path, typer.Argument(metavar="FILE", help="The file of results.", dir_okay=False)] = RESULTS,
+    whole: Annotated[bool, typer.Option("--results", help="Check all rows of FILE and all its pictures, no more.")] = False,
     profile: ProfileOption = Profile.mini,
     device: DeviceOption = Device.auto,
-    results_file: ResultsOption = RESULTS,
     images: ImagesOption = IMAGES,
     pairs: PairsOption = None,
     image_folder: ImageFolderOption = None,
@@ -177,7 +133,11 @@ def doctor(
     blip_weights: BlipWeightsOption = None,
     cache: CacheOption = CACHE,
 ) -> None:
-    """Say what this machine has and lacks for a profile, and the one line that mends it."""
+    """Say what this machine has and lacks for a profile, or what of results does not hold, and the one line that mends it."""
+    if whole:
+        with _friendly_errors():
+            good = show_results(results_file, images, console)
+        raise typer.Exit(0 if good else 1)
     choices = plan.Choices(
         profile.value,
         pairs=pairs,
@@ -209,6 +169,8 @@ def run(
     images: ImagesOption = IMAGES,
     seed: SeedOption = 0,
     force: Annotated[bool, typer.Option("--force", help="Run finished trials again.")] = False,
+    engine: EngineOption = Engine.local,
+    address: AddressOption = None,
     pairs: PairsOption = None,
     labels: LabelsOption = Labels.palette,
     epochs: EpochsOption = None,
@@ -224,7 +186,7 @@ def run(
 ) -> None:
     """Run what is not done yet. Every trial is kept as it ends; Ctrl-C loses only the one that is running."""
     with _friendly_errors():
-        chosen_device = _choose_device(device)
+        run_on, chosen_device = _engine(engine, address, device)
         choices = plan.Choices(
             profile.value,
             seed,
@@ -242,7 +204,7 @@ def run(
             cache,
         )
         trials = plan.trials(experiments or [], choices)
-        outcome = run_trials(trials, results_file, images, cache, chosen_device, force, console)
+        outcome = run_trials(trials, results_file, images, cache, chosen_device, force, console, run_on)
     _summarise(outcome, results_file, images)
     if outcome.interrupted:
         raise typer.Exit(130)
@@ -288,9 +250,26 @@ def merge_results(
     images = our_images or results_file.parent / IMAGES
     with _friendly_errors():
         merged = merge.merge(theirs, results_file, images, their_images, name)
-    for told in merge.report(merged):
+    for told in merge_report.report(merged):
         console.print(told, highlight=False, soft_wrap=isinstance(told, str))
     console.print(escape(f"Results are in {results_file}, pictures in {images}."), highlight=False, soft_wrap=True)
+
+
+def _engine(engine: Engine, address: str | None, device: Device) -> tuple[TrialEngine, torch.device]:
+    """What runs trials, and what they compute on."""
+    if engine is Engine.local:
+        if address is not None:
+            raise DataError(f"--address {address} is that of a Ray cluster: add --engine ray.")
+        return one_after_another, _choose_device(device)
+    try:
+        from compute import ray_engine  # here, as few have Ray
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise DataError(
+            "--engine ray needs Ray: pip install -r requirements-ray.txt. Without it, leave --engine out."
+        ) from error
+    return ray_engine.spread, ray_engine.connect(address, device.value)
 
 
 def _choose_device(device: Device) -> torch.device:

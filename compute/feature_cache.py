@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from compute.data.errors import DataError
+from compute.unfinished import unfinished_path
 
 BATCH_IMAGES = 32
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -66,7 +67,7 @@ def _compute(
     photos: Photos, encode: Callable[[np.ndarray], Tensor], path: Path, shape: tuple[int, ...], report: Report
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.unfinished")
+    unfinished = unfinished_path(path)
     digest = hashlib.sha256()
     try:
         with unfinished.open("wb") as file:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from compute.data.errors import DataError
+from compute.unfinished import unfinished_path
 
 LONGEST_PATH = 500
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -59,7 +60,7 @@ class Pictures:
     def copy(self) -> None:
         """Copy what was planned, each file whole or not at all; raises DataError where one cannot be."""
         for target, source in self._sources.items():
-            unfinished = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+            unfinished = unfinished_path(target)
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, unfinished)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from compute.unfinished import unfinished_path
+
 JPEG_OPTIONS = {"quality": 80, "optimize": True}  # small files matter: the published pictures are cloned with the code
 
 
@@ -31,7 +33,7 @@ def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) 
 
 def _write(target: Path, image: Image.Image, **options: Any) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    unfinished = unfinished_path(target)
     image.save(unfinished, **options)
     digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
     os.replace(unfinished, target)

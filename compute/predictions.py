@@ -10,6 +10,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from compute.data.class_images import Picture
 from compute.data.decode import read_rgb, read_tensor
 from compute.data.errors import DataError
 from compute.models.preprocessing import Preprocessing, recognized
+from compute.unfinished import unfinished_path
 
 SHARD_PICTURES = 2048
 BATCH_PICTURES = {"cpu": 8, "cuda": 256}
@@ -30,6 +33,35 @@ QUICK_ERROR = 1e-4  # of the largest output: what a frozen network may differ by
 Report = Callable[[int, int, str], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """All that it takes to compute any shard of a pass, elsewhere as well."""
+
+    pictures: Sequence[Picture]
+    preprocess: Callable[[Any], Tensor]
+    function: Callable[[Tensor], Tensor]
+    device: torch.device
+    shards: Path
+    shard_pictures: int
+
+    @property
+    def starts(self) -> range:
+        """The place of each shard's first picture."""
+        return range(0, len(self.pictures), self.shard_pictures)
+
+    def path(self, start: int) -> Path:
+        """Where the shard lies that begins with picture `start`."""
+        return self.shards / f"{start:08d}.npy"
+
+
+HelpWith = Callable[[Pass], AbstractContextManager[None]]  # while the context lasts, others may write shards of the pass
+
+
+def without_help(_: Pass) -> AbstractContextManager[None]:
+    """What computes all shards by itself."""
+    return nullcontext()
+
+
 def outputs(
     pictures: Sequence[Picture],
     preprocess: Callable[[Any], Tensor],
@@ -37,34 +69,55 @@ def outputs(
     device: torch.device,
     shards: Path,
     report: Report,
+    help_with: HelpWith = without_help,
 ) -> np.ndarray:
     """What `function` (B, 3, H, W) -> (B, D) gives for each picture, in their order: (N, D) float32.
 
     Every SHARD_PICTURES are kept in the folder `shards` when they are done, and not computed again; shards whose first output
-    differs from what the function gives now are not used. Raises DataError where outputs are not finite numbers of that shape.
+    differs from what the function gives now are not used. Shards that others write meanwhile are. Raises DataError where
+    outputs are not finite numbers of that shape.
     """
-    preprocess = recognized(preprocess)
-    batch_size = BATCH_PICTURES[device.type]
-    sample = read_batch([pictures[0]], preprocess, device)
-    function = quick(function, sample)
-    first = _run(function, sample)
+    whole = Pass(pictures, recognized(preprocess), function, device, shards, SHARD_PICTURES)
+    function, first = _warmed_up(whole)
     _forget_foreign_shards(shards, first)
     clock, computed, parts = time.perf_counter(), 0, []
-    for start in range(0, len(pictures), SHARD_PICTURES):
-        wanted = pictures[start : start + SHARD_PICTURES]
-        path = shards / f"{start:08d}.npy"
-        part = _read_shard(path, (len(wanted), first.shape[1]))
-        if part is None:
-            batches = []
-            for inputs in _inputs(wanted, preprocess, batch_size, device):
-                batches.append(_run(function, inputs))
-                computed += len(inputs)
-                done = start + sum(map(len, batches))
-                report(done, len(pictures), f"{computed / (time.perf_counter() - clock):.0f} images/s")
-            part = np.concatenate(batches)
-            _write_shard(path, part)
-        parts.append(part)
+    with help_with(whole) if len(whole.starts) > 1 else nullcontext():
+        for start in whole.starts:
+            wanted = pictures[start : start + SHARD_PICTURES]
+            part = _read_shard(whole.path(start), (len(wanted), first.shape[1]))
+            if part is None:
+                batches = []
+                for values in _computed(function, wanted, whole):
+                    batches.append(values)
+                    computed += len(values)
+                    done = start + sum(map(len, batches))
+                    report(done, len(pictures), f"{computed / (time.perf_counter() - clock):.0f} images/s")
+                part = np.concatenate(batches)
+                _write_shard(whole.path(start), part)
+            parts.append(part)
     return np.concatenate(parts)
+
+
+def compute_shards(whole: Pass, starts: Sequence[int]) -> None:
+    """Compute those shards of a pass that begin with the pictures `starts`, in their order, and that are not there yet."""
+    function, _ = _warmed_up(whole)
+    for start in starts:
+        if not whole.path(start).exists():
+            wanted = whole.pictures[start : start + whole.shard_pictures]
+            _write_shard(whole.path(start), np.concatenate(list(_computed(function, wanted, whole))))
+
+
+def _warmed_up(whole: Pass) -> tuple[Callable[[Tensor], Tensor], np.ndarray]:
+    """The pass's function made quick, and what it gives for the first picture: (1, D) float32."""
+    sample = read_batch([whole.pictures[0]], whole.preprocess, whole.device)
+    function = quick(whole.function, sample)
+    return function, _run(function, sample)
+
+
+def _computed(function: Callable[[Tensor], Tensor], wanted: Sequence[Picture], whole: Pass) -> Iterator[np.ndarray]:
+    """What a function gives for each batch of pictures: (B, D) float32."""
+    for inputs in _inputs(wanted, whole.preprocess, BATCH_PICTURES[whole.device.type], whole.device):
+        yield _run(function, inputs)
 
 
 def shards_folder(cache: Path, *identity: object) -> Path:
@@ -161,6 +214,6 @@ def _read_shard(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 def _write_shard(path: Path, part: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
+    unfinished = unfinished_path(path)
     np.save(unfinished, part)
     os.replace(unfinished, path)

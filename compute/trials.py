@@ -1,4 +1,7 @@
-"""Runs trials one after the other: skips what is finished, shows progress, publishes each as it ends."""
+"""Runs trials: skips what is finished, shows progress, publishes each as it ends.
+
+Where a trial's function runs is the engine's business: in this process one after the other, or anywhere else. All else is here.
+"""
 
 import functools
 import hashlib
@@ -9,7 +12,8 @@ import subprocess
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +24,14 @@ import pyarrow
 import torch
 from rich import markup
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from compute import results
+from compute import predictions, results
 from compute.data.errors import DataError
 
 Report = Callable[[int, int, str], None]
+Tables = dict[str, pandas.DataFrame | pyarrow.Table]
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,15 @@ class Workbench:
     images: Path  # pictures go below this folder, in the paths that the rows name
     cache: Path
     results: Path  # the file that finished trials lie in, for those that compare themselves with another
-    report: Report  # (steps done, steps in all, a few words on loss or score)
+    report: Report  # (steps done, steps in all or 0 where not known yet, a few words on loss or score)
+    help_with: predictions.HelpWith = predictions.without_help  # who else computes shards of a large pass
 
 
 @dataclass(frozen=True)
 class TrialRows:
     """What a trial function returns: rows by table, and what only it knows about its row in the table `run`."""
 
-    tables: dict[str, pandas.DataFrame | pyarrow.Table]
+    tables: Tables
     weights: str  # where the model's weights come from, in words
     weights_sha256: str | None = None
     parameters: int | None = None
@@ -76,6 +82,7 @@ class Trial:
     settings: Any
     data: Any
     run: Callable[["Trial", Workbench], TrialRows]
+    shares: tuple[str, ...] = ()  # what the first trial that names it leaves for the others: in the cache, or in the results
 
     @property
     def key(self) -> str:
@@ -97,6 +104,33 @@ class Trial:
         return f"{self.experiment} · {self.variant} · seed {self.seed}"
 
 
+Task = tuple[Trial, Workbench]
+# Yields each trial with what `perform` returned, in any order; goes on only when that is published.
+Engine = Callable[[Sequence[Task]], Generator[tuple[Trial, Tables | str], None, None]]
+
+
+def one_after_another(tasks: Sequence[Task]) -> Generator[tuple[Trial, Tables | str], None, None]:
+    """The engine that every machine has: each trial in its turn, in this process."""
+    for trial, bench in tasks:
+        bench.report(0, 0, "")
+        yield trial, perform(trial, bench)
+
+
+def ready(waiting: Sequence[Trial], running: Collection[Trial], led: Collection[str]) -> list[Trial]:
+    """Those of the trials `waiting` that may start beside those `running`, where several can at a time.
+
+    Of trials that share something the first goes ahead alone, until it has ended and what it leaves is in `led`.
+    """
+    taken = {share for trial in running for share in trial.shares if share not in led}
+    free = []
+    for trial in waiting:
+        own = set(trial.shares).difference(led)
+        if taken.isdisjoint(own):
+            free.append(trial)
+        taken |= own
+    return free
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a call of `run_trials`."""
@@ -108,7 +142,14 @@ class Outcome:
 
 
 def run_trials(
-    trials: Sequence[Trial], results_file: Path, images: Path, cache: Path, device: torch.device, force: bool, console: Console
+    trials: Sequence[Trial],
+    results_file: Path,
+    images: Path,
+    cache: Path,
+    device: torch.device,
+    force: bool,
+    console: Console,
+    engine: Engine = one_after_another,
 ) -> Outcome:
     """Run each trial that is not in `results_file` yet, or all with `force`, and publish each when it ends.
 
@@ -118,22 +159,33 @@ def run_trials(
     there = results.finished_trials(results_file)
     pending = [trial for trial in trials if force or trial.key not in there]
     finished, failed, interrupted = 0, [], False
-    with Progress(*_bar_columns(), console=console) as progress, warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{markup.escape(str(message))}[/]", highlight=False)
+    with Progress(*_bar_columns(), console=console) as progress, _shown_warnings(console):
+        tasks = [
+            (trial, Workbench(run_id, device, images, cache, results_file, _bar_report(progress, trial)))
+            for trial in pending
+            for run_id in [_free_run_id(trial.key, set(there.values()))]
+        ]
         try:
-            for trial in pending:
-                bar = progress.add_task(f"{trial.variant} · seed {trial.seed}", total=None, note="")
-                run_id = _free_run_id(trial.key, set(there.values()))
-                bench = Workbench(run_id, device, images, cache, results_file, _bar_report(progress, bar))
-                if error := _run_one(trial, bench, results_file):
-                    failed.append(trial.title)
-                    console.print(f"[red]{trial.title} failed:[/] {markup.escape(error)}", highlight=False)
-                else:
-                    finished += 1
+            with closing(engine(tasks)) as ended:
+                for trial, made in ended:
+                    error = made if isinstance(made, str) else _publish(results_file, images, device, made)
+                    del made  # it can be large, and the next trial wants the memory
+                    if error:
+                        failed.append(trial.title)
+                        console.print(f"[red]{trial.title} failed:[/] {markup.escape(error)}", highlight=False)
+                    else:
+                        finished += 1
         except KeyboardInterrupt:
             interrupted = True
     return Outcome(finished, len(trials) - len(pending), tuple(failed), interrupted)
+
+
+@contextmanager
+def _shown_warnings(console: Console) -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{markup.escape(str(message))}[/]", highlight=False)
+        yield
 
 
 def _bar_columns() -> tuple[ProgressColumn, ...]:
@@ -148,29 +200,45 @@ def _bar_columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def _bar_report(progress: Progress, bar: TaskID) -> Report:
+def _bar_report(progress: Progress, trial: Trial) -> Report:
+    """A trial's report, which shows a bar from its first call on."""
+    bar = progress.add_task(f"{trial.variant} · seed {trial.seed}", total=None, note="", visible=False, start=False)
+
     def report(done: int, total: int, note: str) -> None:
-        progress.update(bar, completed=done, total=total, note=note)
+        progress.start_task(bar)
+        progress.update(bar, completed=done, total=total or None, note=note, visible=True)
 
     return report
 
 
-def _run_one(trial: Trial, bench: Workbench, results_file: Path) -> str | None:
-    """Run and publish one trial; returns what went wrong, if anything did."""
+def perform(trial: Trial, bench: Workbench) -> Tables | str:
+    """Run one trial, on whatever machine this is; returns its rows, that of the table `run` among them, or what went wrong."""
     started, clock = datetime.now(UTC), time.perf_counter()
     try:
         rows = trial.run(trial, bench)
-        run = _run_row(trial, bench, rows, started, time.perf_counter() - clock)
-        results.publish(results_file, bench.images, {"run": run, **rows.tables})
-    except (DataError, results.ResultsError) as error:
-        return str(error)
-    except torch.OutOfMemoryError:
-        return f"{bench.device} ran out of memory. Close other programs on it, or run with --device cpu."
-    except OSError as error:
-        return f"{error.filename or 'a file'}: {error.strerror or error}. Nothing that was finished is lost."
-    except Exception:  # one trial's fault must not cost the others their turn
-        return traceback.format_exc()
+        return {"run": _run_row(trial, bench, rows, started, time.perf_counter() - clock), **rows.tables}
+    except Exception as error:  # one trial's fault must not cost the others their turn
+        return _explained(error, bench.device)
+
+
+def _publish(results_file: Path, images: Path, device: torch.device, tables: Tables) -> str | None:
+    """Publish one trial's rows; returns what went wrong, if anything did."""
+    run = tables["run"].assign(git_commit=_git_commit())  # known here alone: code that was sent elsewhere is no clone
+    try:
+        results.publish(results_file, images, {**tables, "run": run})
+    except Exception as error:
+        return _explained(error, device)
     return None
+
+
+def _explained(error: Exception, device: torch.device) -> str:
+    if isinstance(error, (DataError, results.ResultsError)):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"{device} ran out of memory. Close other programs on it, or run with --device cpu."
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}. Nothing that was finished is lost."
+    return "".join(traceback.format_exception(error))
 
 
 def _run_row(trial: Trial, bench: Workbench, rows: TrialRows, started: datetime, seconds: float) -> pandas.DataFrame:
@@ -190,7 +258,6 @@ def _run_row(trial: Trial, bench: Workbench, rows: TrialRows, started: datetime,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "git_commit": _git_commit(),
         "weights": rows.weights,
         "weights_sha256": rows.weights_sha256,
         "data_fingerprint": trial.data.fingerprint,

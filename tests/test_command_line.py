@@ -60,7 +60,8 @@ class Workplace:
 
     def call(self, command: str, *arguments: object) -> Result:
         """Call a command on this workplace's files; an option given again counts."""
-        places = ["--results", self.results, "--pairs", self.pairs, "--cache", self.folder / "cache"]
+        places = [self.results] if command == "doctor" else ["--results", self.results]
+        places += ["--pairs", self.pairs, "--cache", self.folder / "cache"]
         places += [] if command == "list" else ["--images", self.images]
         return CliRunner().invoke(command_line.app, [command, *map(str, places), *map(str, arguments)])
 
@@ -465,7 +466,7 @@ def test_the_doctor_names_what_is_missing_and_what_mends_it(workplace: Workplace
 
 def test_the_doctor_asks_for_pairs_and_a_gpu_in_the_full_profile(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    result = CliRunner().invoke(command_line.app, ["doctor", "--profile", "full", "--results", str(workplace.results)])
+    result = CliRunner().invoke(command_line.app, ["doctor", "--profile", "full", str(workplace.results)])
     lacking = [what for what, state in findings(result).items() if state == "lacks"]
     assert (result.exit_code, lacking[0]) == (1, "Device")
     assert lacking[1:] == ["Street pairs", "Labelled images", "Class images", "Captioned images"]

@@ -17,6 +17,7 @@ from compute.data import decode, openmoji_images
 from compute.data.errors import DataError
 from compute.data.image_folder import Listed, list_folder, natural_order
 from compute.pictures import write_copy
+from compute.unfinished import unfinished_path
 
 CACHE_VERSION = 1  # counts up when other pictures are taken for usable, or are decoded or copied in another way
 COPY_PX = 320
@@ -179,7 +180,7 @@ def checked_pictures(source: ImageSource, cache: Path) -> list[Check]:
         first = f"{source.directory / damaged[0]}"
         raise DataError(f"{first} {len(damaged)} of the {len(checks)} drawn pictures are damaged. {openmoji_images.DRAW_AGAIN}")
     cached.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = cached.with_name(f"{cached.stem}.{os.getpid()}.json")
+    unfinished = unfinished_path(cached)
     unfinished.write_text(json.dumps(checks), encoding="utf-8")
     os.replace(unfinished, cached)
     return checks

@@ -12,6 +12,7 @@ import pandas
 
 from compute.data.palette import SegmentationClass
 from compute.pictures import write_photo
+from compute.unfinished import unfinished_path
 
 Captions = tuple[tuple[str, ...], ...]  # of each photo, its captions
 
@@ -96,7 +97,7 @@ def write_splits(path: Path, train: Split, val: Split, complaints: list[str]) ->
     for name, split in (("train", train), ("val", val)):
         arrays |= {f"{name}_stems": np.array(split.stems), f"{name}_photos": split.photos, f"{name}_labels": split.labels}
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npz")
+    unfinished = unfinished_path(path)
     np.savez(unfinished, **arrays)  # type: ignore[arg-type]
     os.replace(unfinished, path)
 

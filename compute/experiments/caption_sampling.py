@@ -35,6 +35,7 @@ from compute.trials import Report, Trial, TrialRows, Workbench
 NAME = "caption_sampling"
 QUESTION = "What do temperature and top-k do to captions?"
 VERSION = 1
+SHARES = ("captioner",)  # trained, and its encodings
 CAPTIONER_SEED = 0  # one captioner for all, whatever seed draws its words
 GREEDY = "greedy"
 TEMPERATURES = (1.0, 0.7, 0.1, 0.05, 0.01)
@@ -87,7 +88,7 @@ def trials(
         for each in range(seed, seed + SEEDS[profile])
         for variant, (top_k, temperature) in SAMPLED.items()
     ]
-    return [Trial(NAME, variant, profile, each, VERSION, own, data, run_trial) for variant, each, own in variants]
+    return [Trial(NAME, variant, profile, each, VERSION, own, data, run_trial, SHARES) for variant, each, own in variants]
 
 
 @dataclass(frozen=True, eq=False)

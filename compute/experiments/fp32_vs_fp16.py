@@ -37,6 +37,8 @@ from compute.trials import Trial, TrialRows, Workbench, device_name
 NAME = "fp32_vs_fp16"
 QUESTION = "What does half precision change in CLIP's image encoder?"
 VERSION = 1
+SHARES = ("CLIP",)
+SHARES_ANSWERS = (*SHARES, "answers in fp32")  # in the results, which those of the other precisions are held against
 EXACT = "fp32"
 
 
@@ -96,7 +98,10 @@ def trials(profile: str, seed: int, images: ImageSource, clip_weights: Path | No
         ("latency", LatencySettings(weights, TIMING_PLANS[profile]), run_latency),
         ("memory", MemorySettings(weights), run_memory),
     ]
-    return [Trial(NAME, variant, profile, seed, VERSION, settings, images, run) for variant, settings, run in todo]
+    return [
+        Trial(NAME, variant, profile, seed, VERSION, own, images, run, SHARES_ANSWERS if own is answers else SHARES)
+        for variant, own, run in todo
+    ]
 
 
 class _Encoder:
@@ -124,6 +129,7 @@ class _Encoder:
                 self.bench.device,
                 shards,
                 self.bench.report,
+                self.bench.help_with,
             )
         return torch.from_numpy(values).to(self.bench.device)
 

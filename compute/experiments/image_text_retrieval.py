@@ -54,6 +54,7 @@ from compute.trials import Report, Trial, TrialRows, Workbench
 NAME = "image_text_retrieval"
 QUESTION = "How well do images find their captions, and captions their images?"
 VERSION = 1
+SHARES = ("retriever",)  # trained, and its features
 RETRIEVER_SEED = 0  # one frozen network for all, whatever seed the projections start from
 IMAGE_TO_TEXT, TEXT_TO_IMAGE = "image to text", "text to image"
 LONGEST_WORDS = 30  # of a caption that are read
@@ -107,7 +108,7 @@ def trials(
         if variant != EVALUATION or each == seed
     ]  # fmt: skip
     return [
-        Trial(NAME, variant, profile, each, VERSION, replace(chosen, **VARIANTS[variant]), data, run_trial)
+        Trial(NAME, variant, profile, each, VERSION, replace(chosen, **VARIANTS[variant]), data, run_trial, SHARES)
         for variant, each in planned
     ]
 

@@ -38,6 +38,7 @@ from compute.trials import Trial, TrialRows, Workbench
 NAME = "imagenet_rn50_vs_clip"
 QUESTION = "Where does each pre-training win: ImageNet's labels, or CLIP's captions?"
 VERSION = 1
+SHARES = ("CLIP",)  # the trained network, its text features, and its shards of image features
 ONE_TEMPLATE = "a photo of a {}."
 
 
@@ -81,7 +82,10 @@ def trials(
         if function in variants:
             raise DataError(f"--classifier {reference}: another classifier here is called {function}. Rename the function.")
         variants[function] = replace(_with_file(Settings(), file), file=reference)
-    return [Trial(NAME, variant, profile, seed, VERSION, each, images, run_trial) for variant, each in variants.items()]
+    return [
+        Trial(NAME, variant, profile, seed, VERSION, each, images, run_trial, SHARES if variant in CLIP_VARIANTS else ())
+        for variant, each in variants.items()
+    ]
 
 
 def _with_file(settings: Settings, file: Path | None) -> Settings:
@@ -113,7 +117,8 @@ class _Pictures:
         steps = recognized(preprocess)
         known = steps if isinstance(steps, Preprocessing) else "steps of its own"
         shards = predictions.shards_folder(self.bench.cache, identity, known, self.trial.data.fingerprint)
-        return predictions.outputs(self.pictures, preprocess, function, self.bench.device, shards, self.bench.report)
+        bench = self.bench
+        return predictions.outputs(self.pictures, preprocess, function, bench.device, shards, bench.report, bench.help_with)
 
     def rows(self, wnids: Sequence[str], logits: np.ndarray, weights: str, digest: str | None, model: Any) -> TrialRows:
         """All rows of a classifier with these outputs (N, len(wnids))."""

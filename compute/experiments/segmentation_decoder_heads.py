@@ -42,6 +42,7 @@ from compute.trials import Trial, TrialRows, Workbench
 NAME = "segmentation_decoder_heads"
 QUESTION = "Which decoder head suits a frozen Vision Transformer?"
 VERSION = 1
+SHARES = ("encoder of patches",)  # trained, and its features
 ENCODER_SEED = 0  # one encoder for all, whatever seed the heads start from
 MASK_EPOCHS = (0, 4, 9, 14)
 IGNORED = 255  # the label of pixels that no loss counts, as in VOC
@@ -105,7 +106,9 @@ def trials(
         digest = official_weights.file_digest(vit_weights)
         chosen = replace(chosen, encoder=None, file=str(vit_weights), file_sha256=digest)
     seeds = range(seed, seed + chosen.seeds)
-    return [Trial(NAME, variant, profile, each, VERSION, chosen, data, run_trial) for each in seeds for variant in HEADS]
+    return [
+        Trial(NAME, variant, profile, each, VERSION, chosen, data, run_trial, SHARES) for each in seeds for variant in HEADS
+    ]
 
 
 def load_data(source: Any, cache: Path) -> LabelledImages:

@@ -27,6 +27,7 @@ from compute.data.errors import DataError
 from compute.data.openmoji_images import chosen_classes
 from compute.models.clip_text import encode_tokens
 from compute.models.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from compute.unfinished import unfinished_path
 
 Progress = Callable[[int, int, str], None]
 COLOR_STYLES = ("color on plain", "color on texture")
@@ -301,7 +302,7 @@ def load_weights(model: nn.Module, path: Path) -> bool:
 def save_weights(model: nn.Module, path: Path) -> None:
     """Keep a model's weights, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.pt")
+    unfinished = unfinished_path(path)
     torch.save({name: values.cpu().contiguous() for name, values in model.state_dict().items()}, unfinished)
     os.replace(unfinished, path)
 

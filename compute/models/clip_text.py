@@ -17,6 +17,8 @@ from clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional
 
+from compute.unfinished import unfinished_path
+
 PROMPTS_AT_ONCE = 512
 
 
@@ -85,7 +87,7 @@ def class_features(
     features = encode_prompts(model, prompts, device, progress).view(len(names), len(templates), -1)
     weights = functional.normalize(features.mean(dim=1), dim=-1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.npy")
+    unfinished = unfinished_path(path)
     np.save(unfinished, weights.numpy())
     os.replace(unfinished, path)
     return weights
