@@ -54,18 +54,6 @@ class Finding:
     report: str = ""
 
 
-def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
-    """Tabs, of which the open one alone is drawn, by what stands in its place; the address keeps it. Returns its name."""
-    opened = ""
-    tabs = streamlit.tabs(names, key="view", bind="query-params")
-    for name, draw, tab in zip(names, drawings, tabs, strict=True):
-        if tab.open:
-            opened = name
-            with tab:
-                draw()
-    return opened
-
-
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
     """Show in words why results cannot be shown, here instead of what could not be drawn.
@@ -178,12 +166,6 @@ def choose_opacity() -> float:
         "Mask opacity", list(OPACITIES), default="50 %", required=True, key="opacity", bind="query-params"
     )
     return OPACITIES[chosen]
-
-
-def figure(label: str, value: str, interval: str) -> None:
-    """One large figure in a frame, with its name above and its interval below."""
-    with streamlit.container(border=True):
-        streamlit.markdown(f"{label}\n## {value}\n:gray[{plain(interval)}]")
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -5,7 +5,7 @@ address, and drops without a word what is no choice of a widget: here links say 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -207,6 +207,25 @@ def tell(page: str, place: DeltaGenerator) -> None:
         more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
         shown = [*lines[:MOST_LINES], *more]
         place.warning(shown[0] if len(shown) == 1 else "\n".join(f"- {line}" for line in shown), icon=":material/link_off:")
+
+
+@streamlit.fragment
+def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
+    """Tabs, of which the open one alone is drawn, by what stands in its place; the address keeps it. Returns its name.
+
+    A fragment: another tab is drawn without the page around it, and what the address asks of it is compared then.
+    """
+    place = streamlit.container()
+    opened = ""
+    for name, draw, tab in zip(names, drawings, streamlit.tabs(names, key="view", bind="query-params"), strict=True):
+        if tab.open:
+            opened = name
+            with tab:
+                draw()
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        tell(streamlit.session_state[STATE].page, place)
+    return opened
 
 
 def not_there(name: str, value: str, shown: str) -> None:

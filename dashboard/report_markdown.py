@@ -7,7 +7,6 @@ from html import escape
 ITEM = re.compile(r"[-*] +(.*)")
 NUMBERED = re.compile(r"\d+[.)] +(.*)")
 HEADING = re.compile(r"(#{1,6}) +(.*)")
-LARGE = 2  # up to this level a heading is a figure, set large
 SAFE_LINK = re.compile(r"https?://[^\s\"'<>]+")
 # Text in which a mark after a backslash ends nothing.
 _TEXT = r"(?:\\.|[^\\])+?"
@@ -79,7 +78,7 @@ def _blocks(markdown: str) -> list[tuple[str, list[str]]]:
                 blocks.append((kind, [match[1]]))
             is_open = True
         elif match:
-            blocks.append(("figure" if len(match[1]) <= LARGE else "statement", [match[2]]))
+            blocks.append(("statement", [match[2]]))
             is_open = False
         elif is_open:
             blocks[-1][1][-1] += f"\n{line.lstrip()}"

@@ -28,12 +28,26 @@ def lines(rows: pandas.DataFrame) -> altair.Chart:
     return altair.Chart(rows).mark_line().encode(x="value:Q", y="value:Q", tooltip=[altair.Tooltip("value:Q", title="value")])
 
 
+def as_it_is(chart: altair.Chart) -> altair.Chart:
+    """The chart itself, as what makes one."""
+    return chart
+
+
 def test_a_mark_tells_its_values_under_the_titles_of_its_chart():
     drawing = charts_svg.drawn(partial(bars, ROWS), ROWS, 500)
     assert drawing.titles == ["name", "how much"]
     labels = re.findall(r'aria-label="([^"]*how much[^"]*)"', drawing.svg)
     assert [label.split("how much: ")[1] for label in labels] == ["1.00", "2.50"]
     assert drawing.csv == "name,value\nfirst,1.0\nsecond,2.5\n"
+
+
+def test_only_places_are_rounded_and_labels_hold_what_is_told():
+    rows = ROWS.assign(value=[1 / 3, 0.000123456])
+    told = [altair.Tooltip("value:Q", title="exact", format=".9f")]
+    exact = altair.Chart(rows).mark_bar().encode(x="value:Q", y="name:N", tooltip=told)
+    svg = charts_svg.drawn(partial(as_it_is, exact), rows, 500).svg
+    assert re.findall(r'aria-label="(exact[^"]*)"', svg) == ["exact: 0.333333333", "exact: 0.000123456"]
+    assert not re.search(r' d="[^"]*\d\.\d{2}', svg)
 
 
 @pytest.mark.parametrize("width_px", [320, 500, 980])

@@ -5,9 +5,9 @@ import math
 import pandas
 import streamlit
 
-from dashboard import intervals, layout, queries
+from dashboard import intervals, layout, links, queries
 from dashboard import queries_captions as rows
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views import caption_pictures
@@ -38,7 +38,7 @@ def page(results: Results, pages: Pages) -> None:
     setup, against = _controls(results, found)
     scores = scores_of(results, setup, against)
     _answer(results, setup, scores)
-    opened = layout.open_view(
+    opened = links.open_view(
         VIEWS,
         lambda: grid(results, setup, scores),
         lambda: caption_pictures.pictures(results, setup, against),
@@ -76,8 +76,8 @@ def _reported(results: Results, setup: Setup, scores: Scores) -> str:
     found = rows.reported_results(results)
     of = [*filter(None, [setup.greedy]), *(change.end for change in scores.to_hottest)] or list(setup.settings[:1])
     named = [(setting.name, found[found.variant == setting.variant]) for setting in of]
-    figures = [(name, float(own.value.iloc[0])) for name, own in named if len(own)]
-    return layout.report_text(figures, f"{rows.REPORTED_METRIC}, of other pictures", found.source)
+    known = [(name, float(own.value.iloc[0])) for name, own in named if len(own)]
+    return layout.report_text(known, f"{rows.REPORTED_METRIC}, of other pictures", found.source)
 
 
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
@@ -90,31 +90,28 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
 
 
 def _answer(results: Results, setup: Setup, scores: Scores) -> None:
-    streamlit.markdown(f"#### {sentence(setup, scores)}")
-    figures = _figures(results, setup, scores)
-    for column, told in zip(streamlit.columns(len(figures)), figures, strict=True):
-        with column:
-            layout.figure(*told)
+    streamlit.markdown(f"## {sentence(setup, scores)}")
+    figures.show(_figures(results, setup, scores), "answer")
     streamlit.caption(f"{basis(setup, scores)} {layout.profile_note(setup.profile)}")
 
 
 def _figures(results: Results, setup: Setup, scores: Scores) -> list[tuple[str, str, str]]:
     """Label, value and interval of the largest figures: the first setting's BLEU, what heat changes, how captions differ."""
     first = scores.estimates[0]
-    name = layout.plain(setup.settings[0].name, 40)
-    figures = [(f"BLEU, {name}", layout.number(first.value), intervals.interval_text(first))]
+    name = setup.settings[0].name[:40]
+    told = [(f"BLEU, {name}", layout.number(first.value), intervals.interval_text(first))]
     for change in scores.to_hottest[:2]:
         label = f"{_start(change)} to t = {change.end.temperature:g}, k = {change.end.top_k}".replace(" = ", "\u00a0=\u00a0")
         value = "–" if math.isnan(change.estimate.value) else f"{change.estimate.value:+.3f}".replace("-", "−")
-        figures.append((label, value, intervals.interval_text(change.estimate, signed=True).replace("-", "−")))
+        told.append((label, value, intervals.interval_text(change.estimate, signed=True).replace("-", "−")))
     table = diversity_table(results, setup, scores)
     sampled = table[table.temperature.notna() & table.different.notna()]
     if len(setup.seeds) > 1 and len(sampled):
         hottest = sampled.sort_values(["temperature", "different"], kind="stable").iloc[-1]
         interval = "" if math.isnan(hottest.low) else f"[{hottest.low:.2f}, {hottest.high:.2f}] · "
         label = f"Different captions, of {len(setup.seeds)} seeds"
-        figures.append((label, f"{hottest.different:.2f}", f"{interval}{hottest['name']}"))
-    return figures
+        told.append((label, f"{hottest.different:.2f}", f"{interval}{hottest['name']}"))
+    return told
 
 
 def _start(change: Change) -> str:

@@ -8,7 +8,7 @@ import streamlit
 from dashboard import intervals, layout, links, queries
 from dashboard import queries_precision as rows
 from dashboard import queries_predictions as predictions
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views.hierarchy import hierarchy_of
@@ -41,7 +41,7 @@ def page(results: Results, pages: Pages) -> None:
         return
     setup, pictures = _controls(results, found)
     _answer(results, setup, pictures)
-    opened = layout.open_view(
+    opened = links.open_view(
         VIEWS,
         lambda: time(results, setup),
         lambda: drift(results, setup, pictures, pages),
@@ -132,17 +132,12 @@ def further(results: Results, setup: Setup) -> str:
 def _answer(results: Results, setup: Setup, pictures: str) -> None:
     told, more = sentence(results, setup, pictures), further(results, setup)
     if told or more:
-        streamlit.markdown(f"#### {told or more}")
+        streamlit.markdown(f"## {told or more}")
     if told and more:
         streamlit.markdown(more)
     speed = speed_of(results, setup, setup.lower)
-    for column, (label, value, interval) in zip(
-        streamlit.columns(3),
-        (_time_figure(speed), _drift_figure(results, setup, pictures), _memory_figure(results, setup)),
-        strict=True,
-    ):
-        with column:
-            layout.figure(label, value, interval)
+    drift, memory = _drift_figure(results, setup, pictures), _memory_figure(results, setup)
+    figures.show([_time_figure(speed), drift, memory], "answer")
     streamlit.caption(f"{basis(results, setup)} {layout.profile_note(setup.profile)}")
 
 

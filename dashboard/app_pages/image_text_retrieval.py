@@ -2,9 +2,9 @@
 
 import streamlit
 
-from dashboard import layout, queries
+from dashboard import layout, links, queries
 from dashboard import queries_retrieval as rows
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views.retrieval_browser import browser, rank_text
@@ -52,7 +52,7 @@ def page(results: Results, pages: Pages) -> None:
         streamlit.code(f"python -m compute run {EXPERIMENT} --profile mini", language="bash")
         return
     _answer(results, setup)
-    layout.open_view(
+    links.open_view(
         VIEWS,
         lambda: tables(results, setup),
         lambda: ranks(results, setup),
@@ -87,29 +87,27 @@ def findings(results: Results) -> list[Finding]:
 def _reported(results: Results) -> str:
     """The report's recall at 1 of evaluation, both ways."""
     found = rows.reported_results(results)
-    figures = []
+    known: list[tuple[str, float]] = []
     for direction in rows.DIRECTIONS:
         own = found[(found.variant == "evaluation") & (found.metric == f"{direction} {REPORTED}")]
-        figures += [(direction, float(own.value.iloc[0]))] if len(own) else []
-    return layout.report_text(figures, f"{REPORTED}, of other pictures", found.source[found.variant == "evaluation"])
+        known += [(direction, float(own.value.iloc[0]))] if len(own) else []
+    return layout.report_text(known, f"{REPORTED}, of other pictures", found.source[found.variant == "evaluation"])
 
 
 def _answer(results: Results, setup: Setup) -> None:
-    streamlit.markdown(f"#### {sentence(results, setup)}")
-    if told := further(results, setup):
-        streamlit.markdown(told)
+    streamlit.markdown(f"## {sentence(results, setup)}")
+    if more := further(results, setup):
+        streamlit.markdown(more)
     pairs = [*zip(*(scores(results, setup, direction) for direction in rows.DIRECTIONS), strict=True)]
     lead = next((pair for pair in pairs if pair[0].variant == setup.evaluation), pairs[0])
-    figures = [
+    told = [
         (f"{direction.capitalize()}, R@1", percent(score.recalls[1].value), _beside_chance(results, setup, score))
         for direction, score in zip(rows.DIRECTIONS, lead, strict=True)
     ]
-    figures += [_tuned_figure(pair) for pair in pairs if pair[0].variant.variant == "fine_tuned" and pair[0].changes]
+    told += [_tuned_figure(pair) for pair in pairs if pair[0].variant.variant == "fine_tuned" and pair[0].changes]
     random = [pair for pair in pairs if pair[0].variant.is_random]
-    figures += [_random_figure(best_random(random))] if random else []
-    for column, (label, value, interval) in zip(streamlit.columns(len(figures)), figures, strict=True):
-        with column:
-            layout.figure(label, value, interval)
+    told += [_random_figure(best_random(random))] if random else []
+    figures.show(told, "answer")
     for variant in setup.left_out:
         streamlit.warning(
             f"Left out: runs of “{layout.plain(variant, 60)}”, whose ranks are missing, are no ranks, or are of other captions "

@@ -3,9 +3,9 @@
 import pandas
 import streamlit
 
-from dashboard import intervals, layout, queries
+from dashboard import intervals, layout, links, queries
 from dashboard import queries_predictions as rows
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views.confusion_views import confusions
@@ -51,7 +51,7 @@ def page(results: Results, pages: Pages) -> None:
         return
     choice, contest = _controls(results, found)
     _answer(results, contest)
-    opened = layout.open_view(
+    opened = links.open_view(
         VIEWS,
         lambda: who_wins_where(results, contest, pages),
         lambda: all_pictures(results, contest, pages),
@@ -103,17 +103,16 @@ def _choose_model(label: str, names: list[str], variant: str, key: str) -> str:
 
 def _answer(results: Results, contest: Contest) -> None:
     counted = tally(contest.counts(results).iloc[0])
-    streamlit.markdown(f"#### {sentence(contest, counted, layout.plain)}")
+    streamlit.markdown(f"## {sentence(contest, counted, layout.plain)}")
     if told := style_sentence(contest, contest.counts(results, by="style"), layout.plain):
         streamlit.markdown(told)
     if counted.images:
         shares = ((contest.a.name, counted.a, False), (contest.b.name, counted.b, False))
-        for column, (label, estimate, signed) in zip(
-            streamlit.columns(3), (*shares, ("B minus A, on the same pictures", counted.lead_of_b, True)), strict=True
-        ):
-            with column:
-                value = f"{estimate.value:+.3f}" if signed else f"{estimate.value:.3f}"
-                layout.figure(layout.plain(label), value, intervals.interval_text(estimate, signed))
+        three = [
+            (label, f"{estimate.value:{'+' if signed else ''}.3f}", intervals.interval_text(estimate, signed))
+            for label, estimate, signed in (*shares, ("B minus A, on the same pictures", counted.lead_of_b, True))
+        ]
+        figures.show(three, "answer")
     streamlit.caption(f"{_basis(contest, counted)} {layout.profile_note(contest.profile)}")
 
 

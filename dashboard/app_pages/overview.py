@@ -96,7 +96,7 @@ def _profiles(results: Results) -> str:
 
 def _finding(results: Results, experiment: ModuleType, finding: Finding, page: Any, key: str) -> None:
     streamlit.caption(experiment.QUESTION)
-    streamlit.markdown(f"##### {_unbroken(finding.sentence)}")
+    streamlit.markdown(f"### {_unbroken(finding.sentence)}")
     if finding.detail:
         streamlit.markdown(_unbroken(finding.detail))
     if finding.pictures:

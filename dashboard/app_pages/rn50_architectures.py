@@ -8,7 +8,7 @@ import streamlit
 
 from dashboard import layout, queries
 from dashboard import queries_architectures as rows
-from dashboard.components import markup
+from dashboard.components import figures, markup
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views.architecture_comparison import ENCODERS, Part, changes, encoder_stages, share, short, whole
@@ -117,14 +117,11 @@ def _sentence(stages: Sequence[Part]) -> str:
 
 def _answer(results: Results, profile: str | None, stages: Sequence[Part]) -> None:
     everything = whole(stages)
-    streamlit.markdown(f"#### {_sentence(stages)}")
+    streamlit.markdown(f"## {_sentence(stages)}")
     changed = (("Parameters", everything.parameters), ("Multiply-adds", everything.multiply_adds))
-    alike, *others = streamlit.columns(3)
-    with alike:
-        layout.figure("Layers that are the same", str(everything.same), f"of {_and(everything.layer_counts)}")
-    for column, (label, counts) in zip(others, changed, strict=True):
-        with column:
-            layout.figure(label, share(counts) or "–", f"{short(counts[0])} to {short(counts[1])}")
+    alike = "Layers that are the same", str(everything.same), f"of {_and(everything.layer_counts)}"
+    others = [(label, share(counts) or "–", f"{short(counts[0])} to {short(counts[1])}") for label, counts in changed]
+    figures.show([alike, *others], "answer")
     note = f" {layout.profile_note(profile)}" if profile and len(rows.encoder_profiles(results)) > 1 else ""
     streamlit.caption(f"For {layout.plain(_picture(results, profile))}. {BASIS}{note}")
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas
 import streamlit
 
-from dashboard import intervals, layout, queries
+from dashboard import intervals, layout, links, queries
 from dashboard import queries_heads as rows
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views import head_pictures
@@ -39,7 +39,7 @@ def page(results: Results, pages: Pages) -> None:
     setup, score = _controls(results, found)
     ranked = standings(results, setup, score)
     _answer(results, setup, ranked)
-    opened = layout.open_view(
+    opened = links.open_view(
         VIEWS,
         lambda: over_epochs(results, setup, score, ranked),
         lambda: by_class(results, setup),
@@ -93,14 +93,12 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
 
 
 def _answer(results: Results, setup: Setup, ranked: Sequence[Standing]) -> None:
-    streamlit.markdown(f"#### {sentence(ranked)}")
+    streamlit.markdown(f"## {sentence(ranked)}")
     if told := steps(ranked):
         streamlit.markdown(told)
     estimates = estimates_of(ranked)
-    for column, head in zip(streamlit.columns(len(setup.heads)), setup.heads, strict=True):
-        estimate = estimates[head.name]
-        with column:
-            layout.figure(layout.plain(head.short), layout.number(estimate.value), intervals.interval_text(estimate))
+    both = [(head.short, estimates[head.name]) for head in setup.heads]
+    figures.show([(name, layout.number(each.value), intervals.interval_text(each)) for name, each in both], "answer")
     for told in ignorance(results, setup):
         streamlit.warning(told)
     streamlit.caption(f"{basis(setup, ranked)} {layout.profile_note(setup.profile)}")

@@ -39,7 +39,7 @@ def page(results: Results, pages: Pages) -> None:
     scores = _scores(results, chosen, classes)
     constants, networks = _constants(scores), scores[scores.experiment != EXPERIMENT]
     if len(constants):
-        streamlit.markdown(f"#### {_sentence(results, scores)}")
+        streamlit.markdown(f"## {_sentence(results, scores)}")
         streamlit.caption(f"{_basis(chosen, classes, scores)} {layout.profile_note(chosen.profile)}")
         _metrics(scores)
     if networks.empty:

@@ -7,7 +7,7 @@ import pandas
 import streamlit
 
 from dashboard import charts, intervals, layout, links, queries
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views import class_card, comparison, notes
@@ -38,7 +38,7 @@ def page(results: Results, pages: Pages) -> None:
     counts = counts_of(results, chosen, first_only)
     _answer(chosen, counts, score)
     # A tab's contents are made only when it is open: the first view draws no chart, and loads none of what draws them.
-    layout.open_view(
+    links.open_view(
         VIEWS,
         lambda: _pictures(results, chosen, first_only),
         lambda: _classes(results, chosen, counts, first_only),
@@ -116,18 +116,13 @@ def _basis(chosen: Comparison, counts: Counts, score: str) -> str:
 
 def _answer(chosen: Comparison, counts: Counts, score: str) -> None:
     with_skips, without, difference = comparison.mean_iou(counts, score)
-    streamlit.markdown(f"#### {_sentence(difference)}")
-    figures = zip(
-        streamlit.columns(3),
-        ("Mean IoU with skips", "Mean IoU without skips", "Difference on the same pictures"),
-        (with_skips, without, difference),
-        strict=True,
-    )
-    for column, label, estimate in figures:
-        signed = estimate is difference
-        with column:
-            value = f"{estimate.value:+.3f}" if signed else f"{estimate.value:.3f}"
-            layout.figure(label, value, intervals.interval_text(estimate, signed))
+    streamlit.markdown(f"## {_sentence(difference)}")
+    told = [
+        (f"Mean IoU {name}", f"{estimate.value:.3f}", intervals.interval_text(estimate))
+        for name, estimate in (("with skips", with_skips), ("without skips", without))
+    ]
+    signed = f"{difference.value:+.3f}", intervals.interval_text(difference, signed=True)
+    figures.show([*told, ("Difference on the same pictures", *signed)], "answer")
     streamlit.caption(f"{_basis(chosen, counts, score)} {layout.profile_note(chosen.profile)}")
 
 

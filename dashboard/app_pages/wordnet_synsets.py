@@ -2,7 +2,7 @@
 
 import streamlit
 
-from dashboard import layout, queries
+from dashboard import layout, links, queries
 from dashboard import queries_synsets as rows
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
@@ -31,12 +31,12 @@ def page(results: Results, pages: Pages) -> None:
         layout.not_run_yet(EXPERIMENT)
         return
     pair, right = _controls(results)
-    streamlit.markdown(f"#### {_sentence(hierarchy)}")
+    streamlit.markdown(f"## {_sentence(hierarchy)}")
     if pair and (told := answer_depth.sentence(results, pair)):
         streamlit.markdown(told)
     note = f" {layout.profile_note(pair.profile)}" if pair else ""
     streamlit.caption(f"{_basis(results, hierarchy, pair)}{note}")
-    layout.open_view(
+    links.open_view(
         VIEWS,
         lambda: explorer(results, pair, right, pages),
         lambda: synset_questions.draw(results, hierarchy, pair, right),

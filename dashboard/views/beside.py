@@ -81,7 +81,7 @@ def profile_of(label: str, profiles: list[str]) -> str | None:
 
 def _finding(finding: Finding, profile: str | None, key: str) -> None:
     streamlit.caption(layout.plain(finding.data))
-    streamlit.markdown(f"##### {finding.sentence}")
+    streamlit.markdown(f"### {finding.sentence}")
     if finding.detail:
         streamlit.markdown(finding.detail)
     if finding.pictures:

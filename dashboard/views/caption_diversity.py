@@ -28,7 +28,7 @@ MEASURES = {
 def diversity(results: Results, setup: Setup, scores: Scores) -> None:
     """Draw the tab."""
     table = diversity_table(results, setup, scores)
-    streamlit.markdown(f"#### {sentence(setup, table)}")
+    streamlit.markdown(f"### {sentence(setup, table)}")
     for column, (measure, (title, form)) in zip(streamlit.columns(len(MEASURES), gap="medium"), MEASURES.items(), strict=True):
         with column:
             drawn = measured(table, measure)

@@ -6,6 +6,7 @@ import pandas
 import streamlit
 
 from dashboard import layout, queries, queries_comparison
+from dashboard.components import figures
 from dashboard.connection import Results
 from dashboard.views import notes
 from dashboard.views.comparison import VARIANTS, Comparison
@@ -26,13 +27,11 @@ def of_networks(results: Results, chosen: Comparison, by_class: pandas.DataFrame
         f"[{rows.low[variant]:.3f}, {rows.high[variant]:.3f}]" if variant in rows.index else "" for variant in VARIANTS
     ]
     difference, _, interval = str(rows.difference.iloc[0]).partition(" ")
-    figures = (
+    told = (
         *zip((f"IoU {variant}" for variant in VARIANTS), values, intervals, strict=True),
         ("Difference", difference, interval),
     )
-    for column, figure in zip(streamlit.columns(3), figures, strict=True):
-        with column:
-            layout.figure(*figure)
+    figures.show(told, "figures_of_the_class")
     table = pictures(results, chosen, name, first_only)
     shown = "" if len(table) <= MOST_PICTURES else f" The first {MOST_PICTURES} of {len(table)} pictures."
     streamlit.caption(

@@ -50,7 +50,7 @@ def hidden(results: Results, setup: Setup) -> None:
             "whole; photos and street pairs hold no such masks."
         )
         return
-    streamlit.markdown(f"#### {sentence(found)}")
+    streamlit.markdown(f"### {sentence(found)}")
     shares, controls = chart_rows(found)
     layout.chart(partial(charts.hidden_shares, shares, controls), shares, "hidden_pixels")
     streamlit.caption(

@@ -46,7 +46,7 @@ def shifts(results: Results, setup: Setup) -> None:
         a = choose_run("A", "a", list(runs))
         b = choose_run("B", "b", [name for name in runs if name != a])
     found = shifts_between(places(results, runs[a], direction), places(results, runs[b], direction), setup.images)
-    streamlit.markdown(f"##### {sentence(found, direction)}")
+    streamlit.markdown(f"### {sentence(found, direction)}")
     streamlit.caption(sign_test_words(found, direction))
     _scatter(results, setup, a, b, direction)
     for column, gained in zip(streamlit.columns(2, gap="large"), (True, False), strict=True):

@@ -45,7 +45,7 @@ def tables(results: Results, setup: Setup) -> None:
     found = {direction: scores(results, setup, direction) for direction in rows.DIRECTIONS}
     for column, direction in zip(streamlit.columns(2, gap="large"), rows.DIRECTIONS, strict=True):
         with column:
-            streamlit.markdown(f"##### {direction.capitalize()}")
+            streamlit.markdown(f"### {direction.capitalize()}")
             marks = mark_rows(found[direction], CUTOFF_WORDS[chosen])
             guess = chance(results, setup, direction).recalls[CUTOFF_WORDS[chosen]]
             title = f"{chosen}, share of {QUERY_WORDS[direction][1]}"

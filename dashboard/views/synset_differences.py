@@ -191,7 +191,7 @@ def _without_styles(results: Results, hierarchy: SynsetHierarchy, pair: Pair) ->
     if spread.empty:
         streamlit.caption("Nor has any class more than one picture with CLIP’s features, so that no likeness can be shown.")
         return
-    streamlit.markdown("##### What can be shown: how alike each picture is to the others of its class")
+    streamlit.markdown("#### What can be shown: how alike each picture is to the others of its class")
     layout.chart(partial(charts_synsets.typicality, spread), spread, "likeness_to_own_class")
     own = likeness(results, hierarchy, pair).dropna(subset=["own"]).sort_values(["own", "wnid"])
     names = synset_looks.unique_names(own)

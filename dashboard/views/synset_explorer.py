@@ -121,7 +121,7 @@ def _synset(
             letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
             for letter, _, run, _ in pair.sides
         }
-        streamlit.markdown("##### Most frequent confusions")
+        streamlit.markdown("### Most frequent confusions")
         panel.show(synset_card.confusions(hierarchy, found, pair, wnid), "confusions", on_open)
 
 
@@ -145,7 +145,7 @@ def _no_pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid:
 def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str, rank: int, pages: Pages) -> None:
     counts = rows.outcome_counts(results, pair.run_a, pair.run_b, wnid, rank)
     outcomes = SHOWN if len(pair.sides) > 1 else SHOWN_OF_ONE
-    streamlit.markdown("##### Pictures")
+    streamlit.markdown("### Pictures")
     shown = streamlit.segmented_control(
         "Which of them the classifiers get right",
         list(outcomes),

@@ -71,7 +71,7 @@ def grouping(results: Results, hierarchy: SynsetHierarchy, pair: Pair, rank: int
 def _unlike_classes(results: Results, hierarchy: SynsetHierarchy, pair: Pair, own: Likeness, rank: int) -> None:
     nearer = own[own.is_nearer]
     counted = f"{len(nearer):,} of {len(own):,} classes"
-    streamlit.markdown(f"##### In {counted}, the pictures are more like those of another class than like one another")
+    streamlit.markdown(f"#### In {counted}, the pictures are more like those of another class than like one another")
     left, right = streamlit.columns(2, gap="large")
     with left:
         layout.chart(partial(charts_synsets.class_likeness, own), own, "likeness_by_class", layout.HALF_PX)
@@ -91,7 +91,7 @@ def _unlike_classes(results: Results, hierarchy: SynsetHierarchy, pair: Pair, ow
     _class_strip(root, results, hierarchy, pair, row.wnid, f"its pictures among one another: {row.own:.3f}")
     _class_strip(root, results, hierarchy, pair, row.other_wnid, f"with pictures of {row['name']}: {row.other:.3f}")
     panel.show(root, "unlike_pictures", open_in_explorer)
-    streamlit.markdown("##### One label for things that look different: the classes whose pictures are least alike")
+    streamlit.markdown("#### One label for things that look different: the classes whose pictures are least alike")
     root = Element("div", {"class": "strip"})
     for row in own.sort_values(["own", "wnid"]).head(3).itertuples():
         typical(root, results, hierarchy, pair, row.wnid, f"mean likeness {row.own:.3f}")
@@ -151,7 +151,7 @@ def typical(parent: Element, results: Results, hierarchy: SynsetHierarchy, pair:
 
 def _tree_and_looks(results: Results, hierarchy: SynsetHierarchy, pair: Pair, found: Likeness) -> None:
     siblings = int(found.is_sibling.sum())
-    streamlit.markdown("##### Different labels for things that look alike: the tree does not know")
+    streamlit.markdown("#### Different labels for things that look alike: the tree does not know")
     streamlit.markdown(
         f"The class that looks most like another is its sibling in the tree **{siblings:,} of {len(found):,}** times; the two "
         f"meet at depth **{found.depth.mean():.1f}** on average. Far apart in the tree, yet alike:"

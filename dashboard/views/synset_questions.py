@@ -74,15 +74,15 @@ def _hierarchy(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) 
     panel.show(root, "hierarchy_counts")
     left, right = streamlit.columns(2, gap="large")
     with left:
-        streamlit.markdown("##### How deep they lie")
+        streamlit.markdown("#### How deep they lie")
         depths = synset_depths(hierarchy)
         layout.chart(partial(charts_synsets.synset_depths, depths), depths, "synsets_by_depth", layout.HALF_PX)
     with right:
-        streamlit.markdown("##### One way up, from the deepest class here that has pictures")
+        streamlit.markdown("#### One way up, from the deepest class here that has pictures")
         found = with_pictures(results, hierarchy, pair)
         deepest = max(found, key=lambda wnid: (hierarchy.synsets[wnid].depth, wnid), default=hierarchy.root)
         panel.show(_ladder(hierarchy, deepest), "ladder", open_in_explorer)
-    streamlit.markdown("##### Some with two parents, which stand below both")
+    streamlit.markdown("#### Some with two parents, which stand below both")
     panel.show(_two_parents(hierarchy, several), "two_parents", open_in_explorer)
 
 
@@ -135,11 +135,11 @@ def _synset(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, ran
     )
     here = with_pictures(results, hierarchy, pair)
     many = max(here, key=lambda wnid: (len(hierarchy.synsets[wnid].lemmas), wnid))
-    streamlit.markdown("##### One synset, several words")
+    streamlit.markdown("#### One synset, several words")
     root = Element("div", {"class": "strip"})
     _class_box(root, results, hierarchy, pair, many, rank)
     panel.show(root, "many_lemmas", open_in_explorer)
-    streamlit.markdown("##### One word, several synsets")
+    streamlit.markdown("#### One word, several synsets")
     shared = rows.shared_words(results)
     if shared.empty:
         streamlit.caption("No word is a lemma of two classes here.")

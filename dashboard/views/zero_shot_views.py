@@ -9,7 +9,7 @@ import streamlit
 from dashboard import charts_predictions as charts
 from dashboard import layout
 from dashboard import queries_predictions as queries
-from dashboard.components import gallery
+from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.views.contest import COLORS, MEASURES, NAMES, Contest, Model, contest_of, models_of, sentence, tally
 from dashboard.views.hierarchy import hierarchy_of
@@ -90,13 +90,12 @@ def _temperature(results: Results, contest: Contest, scaled: Model, raw: Model) 
         "But a cosine lies between −1 and 1, so that the softmax of raw cosines is nearly even, and its “probabilities” say "
         "nothing. CLIP learned a factor, the inverse temperature, by which cosines are multiplied first."
     )
-    columns = streamlit.columns(2)
-    for column, label, name in (
-        (columns[0], "Mean probability of the first answer", "largest"),
-        (columns[1], "Mean probability of the true class", "label_probability"),
-    ):
-        with column:
-            layout.figure(label, f"{rows[0][name]:.3f} scaled", f"{rows[1][name]:.4f} from raw cosines")
+    names = {"first answer": "largest", "true class": "label_probability"}
+    told = [
+        (f"Mean probability of the {of}", f"{rows[0][name]:.3f} scaled", f"{rows[1][name]:.4f} from raw cosines")
+        for of, name in names.items()
+    ]
+    figures.show(told, "raw_and_scaled")
     _one_picture(results, contest, scaled, raw)
 
 
