@@ -38,7 +38,7 @@ lint: $(READY) ## Run ruff, mypy and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## Measure every figure of speed in the README
+bench: $(READY) ## Measure the figures of speed in the README, but for a cluster's
 	$(BIN)/python -m benchmarks.metric_pass
 	$(BIN)/python -m benchmarks.page_load
 	$(BIN)/python -m benchmarks.imagenet_results

@@ -9,14 +9,14 @@ from typing import Any
 import altair
 import pandas
 
-VARIANT_COLORS = {"with skips": "#2a78b8", "without skips": "#e8923a"}
+VARIANT_COLORS = {"with skips": "#2a78b8", "without skips": "#d97a1c"}
 METRIC_COLORS = {"notebook's IoU": "#b85a9e", "mean per image": "#3aa387", "pooled mean": "#8a6f3c"}
 INTERVAL_COLOR = "#7d8794"  # visible on bars and on both backgrounds, though as text on neither
 TEXT_COLOR, LINE_COLOR = "#505a68", "#d5dae2"  # of the light theme; components/chart.css has the dark theme's
 NAMES_AXIS = altair.Axis(labelLimit=260, labelOverlap=False)
 AROUND_PX = 110  # legend, axis and its title, which count towards a chart's height
 FRACTION_AXIS = altair.Axis(tickCount=6, format=".2~f")
-TOP_LEGEND = altair.Legend(orient="top", title=None)
+TOP_LEGEND = altair.Legend(orient="top", title=None, symbolOpacity=1)
 Chart = altair.LayerChart | altair.FacetChart | altair.Chart
 
 
@@ -38,7 +38,7 @@ def _theme() -> altair.theme.ThemeConfig:
         "axisYBand": upright,
         "axisYPoint": upright,
         "header": labels,
-        "legend": labels | {"columns": {"expr": "width < 420 ? 1 : 0"}, "symbolSize": 110},
+        "legend": labels | {"columns": {"expr": "width < 420 ? 1 : 0"}, "symbolSize": 110, "columnPadding": 18},
         "text": {"color": TEXT_COLOR},
         "view": {"stroke": None},
         "range": {"category": [*VARIANT_COLORS.values(), "#6a6f7a", *METRIC_COLORS.values()]},
@@ -82,7 +82,15 @@ def class_iou(scores: pandas.DataFrame) -> Chart:
 
 def _lines(rows: pandas.DataFrame, x: altair.X, y: altair.Y, tooltip: list[altair.Tooltip]) -> Chart:
     """One line for each variant, in its color, and seed, in its dashes."""
-    seeds = altair.Legend(orient="top", title="seed", symbolType="stroke", symbolStrokeColor=INTERVAL_COLOR, symbolSize=300)
+    seeds = altair.Legend(
+        orient="top",
+        title="seed",
+        titleOrient="left",
+        symbolType="stroke",
+        symbolStrokeColor=INTERVAL_COLOR,
+        symbolSize=300,
+        symbolOpacity=1,
+    )
     return (
         altair.Chart(rows)
         .mark_line(strokeWidth=2)
@@ -181,7 +189,7 @@ def cluster_shares(shares: pandas.DataFrame, class_colors: dict[str, str]) -> Ch
             color=altair.Color(
                 "class:N",
                 scale=altair.Scale(domain=list(class_colors), range=list(class_colors.values())),
-                legend=altair.Legend(orient="top", title=None, columns=6),
+                legend=TOP_LEGEND,
             ),
             order=altair.Order("share:Q", sort="descending"),
             tooltip=_figures(

@@ -9,7 +9,7 @@ import pandas
 from dashboard.charts import FRACTION_AXIS, TEXT_COLOR, Chart
 
 # The theme's categorical colors; shapes tell them apart in grey.
-K_COLORS = ("#2a78b8", "#e8923a", "#3aa387", "#b85a9e", "#8a6f3c")
+K_COLORS = ("#2a78b8", "#d97a1c", "#3aa387", "#b85a9e", "#8a6f3c")
 K_SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down")
 GREEDY_COLOR = "#6a6f7a"
 GREEDY = "greedy"

@@ -11,15 +11,13 @@ from dashboard.charts import AROUND_PX, FRACTION_AXIS, NAMES_AXIS, TEXT_COLOR, C
 # The theme's categorical colors in a fixed order, where all heads are shown at once; dashes tell them apart in grey.
 HEAD_COLORS = {
     "linear": "#2a78b8",
-    "convolutional": "#e8923a",
+    "convolutional": "#d97a1c",
     "transformer": "#6a6f7a",
     "transformer, shared query and key": "#3aa387",
 }
 OTHER_COLORS = ("#b85a9e", "#8a6f3c")
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (1, 3))
-LEGEND = altair.Legend(
-    orient="top", title=None, columns=1, labelLimit=0, symbolType="stroke", symbolSize=700, symbolStrokeWidth=2.5
-)
+LEGEND = altair.Legend(orient="top", title=None, labelLimit=0, symbolType="stroke", symbolSize=700, symbolStrokeWidth=2.5)
 CALLED_COLORS = {"what is hidden": "#b85a9e", "the hiding object": "#8a6f3c", "something else": "#a9b0ba"}
 CONTROL_LABEL = "the hiding objects’ other pixels called what is hidden"
 LABEL_ABOVE_PX, LABEL_BELOW_PX = -15, 17
@@ -141,7 +139,7 @@ def hidden_shares(rows: pandas.DataFrame, controls: pandas.DataFrame) -> Chart:
             color=altair.Color(
                 "called:N",
                 scale=altair.Scale(domain=called, range=list(CALLED_COLORS.values())),
-                legend=altair.Legend(orient="top", title=None, columns=1, labelLimit=0),
+                legend=altair.Legend(orient="top", title=None, labelLimit=0),
             ),
             order=altair.Order("order:Q"),
             tooltip=[

@@ -9,9 +9,9 @@ import pandas
 from dashboard.charts import AROUND_PX, INTERVAL_COLOR, NAMES_AXIS, TEXT_COLOR, TOP_LEGEND, Chart
 
 # The theme's categorical colors in a fixed order, where every precision is shown at once.
-PRECISION_COLORS = {"fp32": "#2a78b8", "fp16": "#e8923a", "bf16": "#6a6f7a", "tf32": "#3aa387"}
+PRECISION_COLORS = {"fp32": "#2a78b8", "fp16": "#d97a1c", "bf16": "#6a6f7a", "tf32": "#3aa387"}
 OTHER_COLOR = "#8a6f3c"
-LOWER_COLOR = "#e8923a"  # of the one that fp32 is compared with
+LOWER_COLOR = "#d97a1c"  # of the one that fp32 is compared with
 FLIP_COLOR = "#b85a9e"
 BOUND_COLORS = {"arithmetic": "#3aa387", "copying": "#8a6f3c"}
 CATEGORY_COLORS = {"parameters": "#6a6f7a", "inputs": "#8a6f3c", "activations": "#3aa387", "temporary": "#b85a9e"}
@@ -201,9 +201,7 @@ def layer_errors(rows: pandas.DataFrame, bound: float | None, bound_text: str) -
     scale = altair.Scale(type="log", nice=False, padding=14)
     y = altair.Y("relative:Q", title="relative error, logarithmic", scale=scale, axis=axis)
     kinds = list(names.values())
-    legend = altair.Legend(
-        orient="top", title=None, columns=1, labelLimit=320, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2.5
-    )
+    legend = altair.Legend(orient="top", title=None, labelLimit=320, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2.5)
     base = altair.Chart(long).encode(
         x=x,
         y=y,
@@ -245,7 +243,7 @@ def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: flo
             color=altair.Color(
                 "category:N",
                 scale=altair.Scale(domain=list(categories), range=colors),
-                legend=altair.Legend(orient="top", title=None, columns=2),
+                legend=TOP_LEGEND,
             ),
             order=altair.Order("place:Q"),
         )

@@ -5,7 +5,7 @@ import pandas
 
 from dashboard.charts import AROUND_PX, FRACTION_AXIS, NAMES_AXIS, Chart
 
-PAIR_COLORS = ["#2a78b8", "#e8923a"]  # A and B, as on every page
+PAIR_COLORS = ["#2a78b8", "#d97a1c"]  # A and B, as on every page
 ROW_PX = 46
 
 
@@ -71,6 +71,4 @@ def answer_bars(rows: pandas.DataFrame, color: str) -> Chart:
 
 
 def _legend() -> altair.Legend:
-    return altair.Legend(
-        orient="top", title=None, labelLimit=320, columns=1, symbolType="circle", symbolOpacity=1, symbolStrokeWidth=0
-    )
+    return altair.Legend(orient="top", title=None, labelLimit=320, symbolType="circle", symbolOpacity=1, symbolStrokeWidth=0)

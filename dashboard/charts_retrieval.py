@@ -9,7 +9,7 @@ from dashboard.charts import INTERVAL_COLOR, NAMES_AXIS, TEXT_COLOR, Chart
 
 # The theme's categorical colors and more, in a fixed order by place; dashes tell them apart in grey.
 COLORS = (
-    "#2a78b8", "#e8923a", "#6a6f7a", "#3aa387", "#b85a9e", "#8a6f3c", "#7a68c8", "#c2573f", "#4f9fb8", "#9aa13c",
+    "#2a78b8", "#d97a1c", "#6a6f7a", "#3aa387", "#b85a9e", "#8a6f3c", "#7a68c8", "#c2573f", "#4f9fb8", "#8f9636",
 )  # fmt: skip
 DASHES = ((1, 0), (7, 3), (12, 3), (9, 3, 2, 3), (4, 3), (5, 2, 1, 2), (14, 3, 3, 3), (6, 6), (16, 6), (3, 3))
 OTHER_COLOR = "#a9b0ba"
@@ -36,7 +36,7 @@ def _dash(names: Sequence[str], every: Sequence[str], legend: altair.Legend | No
 
 def _legend() -> altair.Legend:
     return altair.Legend(
-        orient="top", title=None, columns=1, labelLimit=0, symbolType="stroke", symbolSize=600, symbolStrokeWidth=2.5
+        orient="top", title=None, labelLimit=0, symbolType="stroke", symbolSize=600, symbolStrokeWidth=2.5, symbolOpacity=1
     )
 
 

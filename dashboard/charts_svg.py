@@ -22,6 +22,7 @@ from dashboard.kept import Call
 
 MOST_KEPT = 200
 LONGEST_TEXT = 120
+LETTER_PX, LEGEND_MARK_PX, LEGEND_LINE_PX = 6.5, 36, 52  # of a legend: a letter of 12 px, a symbol with its margins
 LABEL = re.compile(r'aria-label="([^"]*)"')
 PLACES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
 DIGITS = re.compile(r"(\d\.\d)\d+")
@@ -30,7 +31,7 @@ CHECKS_SCHEMA = False  # which takes as long as all else; tests draw every chart
 Json = dict[str, Any]
 
 # A line answers to the pointer at each of its points, which show themselves then.
-_POINTS_OF_LINES: Json = {"filled": True, "opacity": 0, "size": 120}
+_POINTS_OF_LINES: Json = {"filled": False, "opacity": 0, "size": 120, "strokeWidth": 2}
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,21 @@ def _specification(chart: Chart, width_px: int) -> Json:
         elif mark["type"] == "line":
             mark = {"point": _POINTS_OF_LINES, **mark}
         unit["mark"] = mark
+        _fit_legends(unit)
     fitted = {"autosize": {"type": "fit", "contains": "padding"}, "background": None, "padding": 2, "width": width_px}
     return {**given, **fitted}
+
+
+def _fit_legends(unit: Json) -> None:
+    """Names of a legend above the chart in a row where there is room, else in as many columns as fit."""
+    for channel in unit.get("encoding", {}).values():
+        names = channel["scale"].get("domain", []) if isinstance(channel, dict) and channel.get("scale") else []
+        if names and isinstance(channel.get("legend"), dict) and all(isinstance(name, str) for name in names):
+            symbol = LEGEND_LINE_PX if channel["legend"].get("symbolType") == "stroke" else LEGEND_MARK_PX
+            widths = [symbol + LETTER_PX * len(name) for name in names]
+            row, column = sum(widths), max(widths)
+            columns = f"width >= {row} ? 0 : max(1, floor(width / {column}))"
+            channel["legend"] = {**channel["legend"], "columns": {"expr": columns}}
 
 
 def _with_rows(chart: Any) -> Any:

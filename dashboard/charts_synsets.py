@@ -7,7 +7,7 @@ import pandas
 
 from dashboard.charts import AROUND_PX, INTERVAL_COLOR, NAMES_AXIS, Chart
 
-LEGEND = altair.Legend(orient="top", title=None, columns=1, labelLimit=320)  # one below the other, as a phone is narrow
+LEGEND = altair.Legend(orient="top", title=None, labelLimit=320)
 PERCENT = altair.Axis(format="%", tickCount=6)
 DEPTH_COLORS = {"classes": "#2a78b8", "synsets above them": "#6a6f7a"}
 

@@ -210,6 +210,7 @@ def tell(page: str, place: DeltaGenerator) -> None:
 
 
 @streamlit.fragment
+@layout.errors_as_messages()
 def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
     """Tabs, of which the open one alone is drawn, by what stands in its place; the address keeps it. Returns its name.
 

@@ -6,7 +6,7 @@ const FROZEN_STYLE = `
   [role="tree"], nav button, .save button, th button { cursor: pointer; }
   .swap { display: none; }
   button.link { color: inherit; text-decoration: none; }
-  @media screen and (max-width: 700px) { .drawing { overflow-x: auto; } .drawing svg { min-width: 640px; } }
+  @media screen and (max-width: 700px) { .drawing { overflow-x: auto; min-height: 0; } .drawing svg { min-width: 640px; } }
   @media print {
     * { max-height: none !important; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
     header, h3, h4, h5, .title { break-after: avoid; }

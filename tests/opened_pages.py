@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas
 import pytest
@@ -41,6 +42,12 @@ def tables(app: AppTest) -> list[pandas.DataFrame]:
         pandas.DataFrame({column["title"]: column["texts"] for column in data["columns"]})
         for data in drawn(app, "contrast_table")
     ]
+
+
+def figures(app: AppTest) -> list[tuple[str, ...]]:
+    """The page's large figures: label, value, and what stands below it."""
+    roots = [ElementTree.fromstring(data["html"]) for data in drawn(app, "contrast_figures")]
+    return [tuple(part.text or "" for part in figure) for root in roots for figure in root]
 
 
 def words(app: AppTest) -> str:

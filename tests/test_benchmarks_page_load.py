@@ -1,7 +1,7 @@
 """What the benchmark of the dashboard's pages makes of its times, and that it leaves no page out."""
 
 from benchmarks.browsing import REPOSITORY
-from benchmarks.page_load import CHANGES, EMPTY_CHANGE, FIRST_LOAD, Line, percentile_95
+from benchmarks.page_load import BUTTON, CHANGES, FIRST_LOAD, Line, percentile_95
 
 
 def test_every_page_is_measured_with_a_choice_of_its_own() -> None:
@@ -22,6 +22,6 @@ def test_a_first_load_is_held_against_its_ratio_alone() -> None:
 
 
 def test_a_change_must_be_short_in_95_of_100_cases_as_well() -> None:
-    assert Line("a page", EMPTY_CHANGE, [100.0] * 3, [40.0] * 3).is_reached  # 2.5 times
-    assert not Line("a page", EMPTY_CHANGE, [101.0] * 3, [40.0] * 3).is_reached
-    assert not Line("a page", EMPTY_CHANGE, [100.0] * 9 + [2000.0], [40.0] * 10).is_reached  # 95 %: 1145 ms
+    assert Line("a page", BUTTON, [100.0] * 3, [40.0] * 3).is_reached  # 2.5 times
+    assert not Line("a page", BUTTON, [101.0] * 3, [40.0] * 3).is_reached
+    assert not Line("a page", BUTTON, [100.0] * 9 + [2000.0], [40.0] * 10).is_reached  # 95 %: 1145 ms

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from opened_pages import open_page, tables, words
+from opened_pages import figures, open_page, tables, words
 from PIL import Image
 from precision_rows import publish_precisions
 from result_files import FileAndImages, MakeTrial, alter
@@ -67,10 +67,10 @@ def test_both_are_offered_as_data_of_the_page(monkeypatch, merged):
     assert app.button_group(key="data").options == [APART, "Tiny · mini"]
     ours = open_page(monkeypatch, *merged, PAGE)  # what was merged is newer, and not what a page shows at first
     # Pooled: road 17 right, 22 predicted, 18 true; car 7 right, 8 predicted, 12 true.
-    assert f"## {(17 / 23 + 7 / 13) / 2:.3f}" in words(ours)
+    assert figures(ours)[0][1] == f"{(17 / 23 + 7 / 13) / 2:.3f}"
     theirs = open_page(monkeypatch, *merged, PAGE, data=APART)
     # Road 18 right, 20 predicted, 18 true; car 10 right, 10 predicted, 12 true.
-    assert f"## {(18 / 20 + 10 / 12) / 2:.3f}" in words(theirs)
+    assert figures(theirs)[0][1] == f"{(18 / 20 + 10 / 12) / 2:.3f}"
 
 
 def test_nothing_is_worked_out_before_it_is_opened(monkeypatch, merged):
@@ -85,7 +85,7 @@ def test_both_findings_stand_beside_each_other_with_their_profiles(monkeypatch, 
     assert not app.error
     chosen = select(app, "beside")
     assert (chosen.options, chosen.value) == ([APART], APART)
-    sentences = [element.value for element in app.markdown if element.value.startswith("##### ")]
+    sentences = [element.value for element in app.markdown if element.value.startswith("### ")]
     assert len(sentences) == 2
     assert "No difference was shown" in sentences[0]
     assert sentences[0] != sentences[1]
@@ -118,7 +118,7 @@ def test_precisions_of_two_devices_stand_beside_each_other(monkeypatch, tmp_path
     app = open_page(monkeypatch, results, images, "fp32_vs_fp16", compare="true")
     assert not app.exception
     assert not app.error
-    assert len([element for element in app.markdown if element.value.startswith("##### ")]) == 2
+    assert len([element for element in app.markdown if element.value.startswith("### ")]) == 2
 
 
 def test_a_profile_is_found_at_the_end_of_a_label():

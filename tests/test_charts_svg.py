@@ -60,6 +60,21 @@ def test_a_line_answers_at_each_of_its_points():
     assert len(re.findall(r'<path aria-label="value: [\d.]+[^>]*opacity="0"', svg)) == len(ROWS)
 
 
+@pytest.mark.parametrize("width_px, rows_of_names", [(980, 1), (400, 2), (240, 4)])
+def test_a_legend_stands_in_as_many_columns_as_there_is_room_for(width_px, rows_of_names):
+    names = ["one of the heads", "another head", "a third head", "the last of the heads"]
+    rows = pandas.DataFrame({"name": names, "value": [1.0, 2.0, 3.0, 4.0]})
+    legend = altair.Legend(orient="top", title=None, labelLimit=0)
+    color = altair.Color("name:N", scale=altair.Scale(domain=names, range=["#2a78b8"] * 4), legend=legend)
+    chart = altair.Chart(rows).mark_bar().encode(x="value:Q", y=altair.Y("value:O", axis=None), color=color)
+    svg = charts_svg.drawn(partial(as_it_is, chart), rows, width_px).svg
+    assert int(re.search(r'width="(\d+)"', svg)[1]) == width_px
+    entry = r'<g transform="translate\([\d.]+,([\d.]+)\)"><path class="background"[^>]*/><g><g class="mark-symbol'
+    places = re.findall(entry, svg)
+    assert len(places) == 4
+    assert len(set(places)) == rows_of_names
+
+
 def test_a_name_is_text_whatever_it_says():
     name = '</text><script>alert(1)</script><image href="http://a.b/c"/>"; onload="x'
     rows = ROWS.assign(name=[name, "=1+1"])

@@ -241,10 +241,10 @@ def test_every_published_finding_leads_to_the_view_that_shows_it(monkeypatch, pu
             assert app.session_state[name] == value
 
 
-def test_findings_are_the_same_each_time(published):
+def test_findings_are_the_same_each_time(published, monkeypatch):
     before = unet_skip_connections.findings(published)
-    comparison.mean_iou.clear()
-    comparison.gain_near_boundaries.clear()
+    for name in ("mean_iou", "gain_near_boundaries"):
+        monkeypatch.setattr(comparison, name, getattr(comparison, name).__wrapped__)  # what is kept is worked out anew
     assert unet_skip_connections.findings(published) == before
 
 

@@ -39,7 +39,7 @@ def decoded(url: str) -> np.ndarray:
 
 
 def test_small_charts_share_a_scale_and_break_where_there_is_no_value():
-    series = [Series("one", "#2a78b8", (1, 0)), Series("two", "#e8923a", (7, 3))]
+    series = [Series("one", "#2a78b8", (1, 0)), Series("two", "#d97a1c", (7, 3))]
     charts = [
         Small("<b>cat</b>", "#400000", "5 %", {"one": [0.0, float("nan"), 0.35, 0.7], "two": [0.7] * 4}),
         Small("dog", "url(x)", "2 %", {"one": [0.14] * 4}),

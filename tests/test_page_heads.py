@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from heads_rows import HEADS, IDS, head_tables, publish_heads
-from opened_pages import open_page, tables, words
+from opened_pages import figures, open_page, tables, words
 from synset_rows import publish_hierarchy
 
 from compute.results import publish
@@ -81,8 +81,8 @@ def test_the_answer_is_computed_from_the_rows(monkeypatch, files):
     assert "No difference was shown between the transformer and the linear head (+0.086 [-0.106, +0.200])" in shown
     assert "The convolutional head calls every pixel background" in shown
     assert f"In order: {SHARED} \\> transformer ≈ linear \\> convolutional." in shown
-    shown = words(open_page(monkeypatch, *files, PAGE, score="per image"))
-    assert f"## {(3 / 3 + 0.75) / 4:.3f}" in shown  # linear
+    per_image = figures(open_page(monkeypatch, *files, PAGE, score="per image"))
+    assert ("linear", f"{(3 / 3 + 0.75) / 4:.3f}") in [figure[:2] for figure in per_image]
 
 
 def test_each_tab_answers_its_question(monkeypatch, files):

@@ -220,7 +220,7 @@ def test_the_command_writes_a_file_and_says_how_large_it_is(full_results):
     [
         ("**0.5** of *it* and `a*b`", "<p><strong>0.5</strong> of <em>it</em> and <code>a*b</code></p>"),
         (r"\*\*not\*\* \<b\> 1\.5", "<p>**not** &lt;b&gt; 1.5</p>"),
-        ("## 0.71\n:gray[\\[0\\.6, 0\\.8\\]]", '<p class="figure">0.71</p>\n<p><span class="faint">[0.6, 0.8]</span></p>'),
+        ("## 0.71\n:gray[\\[0\\.6, 0\\.8\\]]", '<p class="statement">0.71</p>\n<p><span class="faint">[0.6, 0.8]</span></p>'),
         ("- one\n  and on\n- two", "<ul><li>one\nand on</li><li>two</li></ul>"),
         (
             "[a](https://x.org/b) [c](javascript:alert) [d](runs)",

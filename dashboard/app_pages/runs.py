@@ -12,6 +12,7 @@ from dashboard.layout import Pages
 from dashboard.views import notes, run_comparison
 
 TITLE = "Runs"
+SHORT_COMMIT = 10  # characters, as below every page
 
 
 def page(results: Results, pages: Pages) -> None:
@@ -55,7 +56,8 @@ def page(results: Results, pages: Pages) -> None:
     }
     run_id = streamlit.query_params.get("run")
     formats = {"Seconds": "{:,.1f}", "Parameters": "{:,.0f}"}
-    listed = shown[list(columns)].assign(experiment=shown.experiment.map(titles)).rename(columns=columns)
+    named_rows = shown.assign(experiment=shown.experiment.map(titles), git_commit=shown.git_commit.str[:SHORT_COMMIT])
+    listed = named_rows[list(columns)].rename(columns=columns)
     table.show(listed, "run_table", formats, keys=shown.run_id.tolist(), picked=run_id, on_pick=_pick)
     layout.csv_button(shown, "runs")
     if run_id is None:
@@ -85,6 +87,6 @@ def _details(results: Results, runs: pandas.DataFrame, run_id: str) -> None:
     except (TypeError, ValueError):
         settings = {}
     facts = {**run, **{f"setting: {name}": value for name, value in settings.items()}}
-    rows = [(name.replace("_", " "), str(value)) for name, value in facts.items() if value is not None]
+    rows = [(name.replace("_", " "), table.as_text(value)) for name, value in facts.items() if value is not None]
     layout.table(pandas.DataFrame(rows, columns=["What", "Value"]), "facts_of_the_run")
     notes.of_run(results, run_id, "runs")

@@ -114,7 +114,7 @@ def hexadecimal(color: tuple[int, ...]) -> str:
 
 def find_picture(images: Path, relative: str | None) -> Path | None:
     """The file below `images` that results name, or None where there is none or the path leads elsewhere."""
-    if not relative:
+    if not isinstance(relative, str) or not relative:  # in rows that are joined, no path is a number
         return None
     folder = os.path.realpath(images)
     try:

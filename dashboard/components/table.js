@@ -1,4 +1,6 @@
 // Draws a table column by column, sorts it where a person asks, and tells Python which row is picked.
+const SHORT = 28; // characters that stay on one line
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".table");
   const { picked, ...contents } = data;
@@ -39,7 +41,7 @@ function rowOf(root, columns, place, swatch, key) {
   const row = document.createElement("tr");
   for (const [number, { texts, right }] of columns.entries()) {
     const cell = document.createElement("td");
-    cell.className = right ? "number" : /\S{24}/.test(texts[place]) ? "long" : "";
+    cell.className = right ? "number" : texts[place].length <= SHORT ? "short" : /\S{24}/.test(texts[place]) ? "long" : "";
     if (number === 0 && swatch) cell.append(Object.assign(document.createElement("i"), { style: `background:${swatch}` }));
     if (number === 0 && key !== undefined) {
       cell.append(Object.assign(document.createElement("button"), { type: "button", textContent: texts[place] }));

@@ -97,7 +97,7 @@ def wrong_answer_facts(tree: Hierarchy, contest: Contest, wnid: str | None, rows
     """For each model whose first answer is wrong: that answer, and what it has in common with the true class."""
     facts = []
     for model, row in zip((contest.a, contest.b), rows, strict=True):
-        if row is None or not isinstance(wnid, str) or _is_right(row, 1):
+        if row is None or not isinstance(wnid, str) or _is_right(row, 1) or not len(row.top5):
             continue
         answer = tree.index_name(int(row.top5[0]))
         if isinstance(row.ancestor, str) and row.ancestor in tree:

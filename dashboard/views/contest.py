@@ -16,7 +16,7 @@ NAMES = {
     "clip_one_template": "CLIP RN50, one prompt",
     "clip_80_templates_cosine": "CLIP RN50, 80 prompts, raw cosine",
 }
-COLORS = ("#2a78b8", "#e8923a")  # of A and B, always this way round
+COLORS = ("#2a78b8", "#d97a1c")  # of A and B, always this way round
 MEASURES = {"in the top five": 5, "first answer": 1}
 LONGEST_NAME = 60
 

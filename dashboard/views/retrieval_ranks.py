@@ -31,8 +31,7 @@ def ranks(results: Results, setup: Setup) -> None:
             )
             streamlit.caption(tie_words(results, runs[label], direction))
     streamlit.caption(
-        "Numbers above the bars count queries; the dark ticks are what an order by chance would give. Bins grow wider to the "
-        "right."
+        "Numbers above the bars count queries; the ticks are what an order by chance would give. Bins grow wider to the right."
     )
     streamlit.subheader("Recall over the cutoff")
     direction = choose_direction()

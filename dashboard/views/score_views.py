@@ -35,7 +35,9 @@ def by_style_and_class(results: Results, contest: Contest) -> None:
     table = class_table(contest, tree, by_class)
     _class_chart(contest, table)
     with streamlit.expander(f"All {len(table)} classes as a table"):
-        layout.table(table, "accuracy_of_classes")
+        formats = {name: "{:.3f}" for name in table if name.endswith(": share")}
+        signed = dict.fromkeys(("B minus A", "95 % from", "to"), "{:+.3f}")
+        layout.table(table, "accuracy_of_classes", formats | signed)
     layout.csv_button(table, "accuracy_by_class")
 
 

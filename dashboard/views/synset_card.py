@@ -19,7 +19,7 @@ Scores: TypeAlias = pandas.DataFrame | None  # rows of queries_synsets.rolled_sc
 def way_to_synset(parent: Element, hierarchy: SynsetHierarchy, wnid: str, class_: str = "way") -> Element:
     """A button with a synset's name that opens it; its wnid shows on hovering."""
     button = panel.way_to(parent, wnid, hierarchy.name(wnid), class_)
-    button.set("title", wnid)
+    button.set("title", str(wnid))
     if hierarchy.is_class(wnid):
         button.set("class", f"{class_} class")
     return button

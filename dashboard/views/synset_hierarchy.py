@@ -30,7 +30,7 @@ class SynsetHierarchy:
         """What a person calls a synset: OpenAI's name of a class, else the first lemma."""
         found = self.synsets.get(wnid)
         if found is None:
-            return wnid
+            return wnid if isinstance(wnid, str) else "unknown"  # a foreign file may name no class
         return found.openai_name or (found.lemmas[0] if len(found.lemmas) else found.name)
 
     def is_class(self, wnid: str) -> bool:

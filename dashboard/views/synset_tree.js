@@ -67,7 +67,7 @@ function item(root, data, number, path, level, first) {
   const figures = shares.map((share, model) => (share < 0 ? "" : `, ${data.models[model].name} ${percent(share)}`));
   node.setAttribute("aria-label", `${data.names[number]}, ${spoken}${figures.join("")}`);
   const row = element("div", "row");
-  row.title = data.wnids[number];
+  row.title = `${data.names[number]}, ${data.wnids[number]}`; // a narrow tree cuts long names
   const name = element("span", "name", data.names[number]);
   row.append(element("span", children.length ? "caret" : "caret none"), name, element("span", "count", data.classes[number] ? "" : count));
   if (data.shares.length) row.append(bars(data, shares));
