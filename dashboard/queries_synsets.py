@@ -189,13 +189,15 @@ def shown_pictures(results: Results, a: str, b: str, ordinals: list[int]) -> pan
     right = both[both.run_id == b].rename(columns={"label_rank": "rank_b", "answer": "answer_b"})
     shown = left.merge(right[["ordinal", "rank_b", "answer_b"]], on="ordinal")
     shown = shown.merge(picture_paths(results, ordinals), on=["ordinal", "image_id"]).drop(columns="run_id")
-    return shown.drop_duplicates("ordinal").set_index("ordinal", drop=False).reindex(ordinals)
+    shown = shown.drop_duplicates("ordinal").set_index("ordinal", drop=False)
+    return shown.loc[[ordinal for ordinal in ordinals if ordinal in shown.index]]  # of foreign rows some may not meet
 
 
 def first_answers(results: Results, run_ids: list[str], ordinals: list[int]) -> pandas.DataFrame:
     """Label, its rank and the first answer of runs to some pictures."""
     return results.query(
-        """SELECT run_id, ordinal, image_id, wnid, style, form, label_rank, top5[1] AS answer FROM prediction
+        """SELECT run_id, ordinal, image_id, wnid, style, form, label_rank, coalesce(top5[1], -1) AS answer
+           FROM prediction
            WHERE list_contains($run_ids, run_id) AND list_contains($ordinals, ordinal)""",
         run_ids=run_ids,
         ordinals=ordinals,
