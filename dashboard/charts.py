@@ -17,12 +17,15 @@ NAMES_AXIS = altair.Axis(labelLimit=260, labelOverlap=False)
 AROUND_PX = 110  # legend, axis and its title, which count towards a chart's height
 FRACTION_AXIS = altair.Axis(tickCount=6, format=".2~f")
 TOP_LEGEND = altair.Legend(orient="top", title=None, symbolOpacity=1)
+LINE_LEGEND = altair.Legend(
+    orient="top", title=None, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2.5, symbolOpacity=1
+)
 Chart = altair.LayerChart | altair.FacetChart | altair.Chart
 
 
 @altair.theme.register("contrast", enable=True)
 def _theme() -> altair.theme.ThemeConfig:
-    """What all charts share: sizes and colors, and legends below each other where there is no room."""
+    """What all charts share: sizes and colors."""
     labels: dict[str, Any] = {
         "labelColor": TEXT_COLOR,
         "titleColor": TEXT_COLOR,
@@ -38,7 +41,7 @@ def _theme() -> altair.theme.ThemeConfig:
         "axisYBand": upright,
         "axisYPoint": upright,
         "header": labels,
-        "legend": labels | {"columns": {"expr": "width < 420 ? 1 : 0"}, "symbolSize": 110, "columnPadding": 18},
+        "legend": labels | {"symbolSize": 110, "columnPadding": 18, "layout": {"top": {"margin": 12}}},
         "text": {"color": TEXT_COLOR},
         "view": {"stroke": None},
         "range": {"category": [*VARIANT_COLORS.values(), "#6a6f7a", *METRIC_COLORS.values()]},
@@ -46,8 +49,8 @@ def _theme() -> altair.theme.ThemeConfig:
     return {"config": config}
 
 
-def _colored(field: str, colors: dict[str, str]) -> altair.Color:
-    return altair.Color(f"{field}:N", scale=altair.Scale(domain=list(colors), range=list(colors.values())), legend=TOP_LEGEND)
+def _colored(field: str, colors: dict[str, str], legend: altair.Legend = TOP_LEGEND) -> altair.Color:
+    return altair.Color(f"{field}:N", scale=altair.Scale(domain=list(colors), range=list(colors.values())), legend=legend)
 
 
 def _figures(*columns: tuple[str, str, str]) -> list[altair.Tooltip]:
@@ -89,6 +92,7 @@ def _lines(rows: pandas.DataFrame, x: altair.X, y: altair.Y, tooltip: list[altai
         symbolType="stroke",
         symbolStrokeColor=INTERVAL_COLOR,
         symbolSize=300,
+        columns=2,
         symbolOpacity=1,
     )
     return (
@@ -97,7 +101,7 @@ def _lines(rows: pandas.DataFrame, x: altair.X, y: altair.Y, tooltip: list[altai
         .encode(
             x=x,
             y=y,
-            color=_colored("variant", VARIANT_COLORS),
+            color=_colored("variant", VARIANT_COLORS, LINE_LEGEND),
             strokeDash=altair.StrokeDash("seed:N", legend=seeds),
             tooltip=tooltip,
         )

@@ -27,6 +27,7 @@ LABEL = re.compile(r'aria-label="([^"]*)"')
 PLACES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
 DIGITS = re.compile(r"(\d\.\d)\d+")
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FIGURES_AXIS_PX, NAMES_AXIS_PX = 60, 280  # at most, with title
 CHECKS_SCHEMA = False  # which takes as long as all else; tests draw every chart with the check
 Json = dict[str, Any]
 
@@ -109,21 +110,36 @@ def _specification(chart: Chart, width_px: int) -> Json:
         elif mark["type"] == "line":
             mark = {"point": _POINTS_OF_LINES, **mark}
         unit["mark"] = mark
-        _fit_legends(unit)
+        _fit_legends(unit, given, width_px)
     fitted = {"autosize": {"type": "fit", "contains": "padding"}, "background": None, "padding": 2, "width": width_px}
     return {**given, **fitted}
 
 
-def _fit_legends(unit: Json) -> None:
-    """Names of a legend above the chart in a row where there is room, else in as many columns as fit."""
+def _fit_legends(unit: Json, given: Json, width_px: int) -> None:
+    """Names of a legend above the chart in a row where there is room, else in as many columns as fit.
+
+    Said here and not as an expression of the plot's width, which the drawing library knows too late to make room for rows.
+    """
+    room = width_px - _left_px(unit, given)
     for channel in unit.get("encoding", {}).values():
-        names = channel["scale"].get("domain", []) if isinstance(channel, dict) and channel.get("scale") else []
-        if names and isinstance(channel.get("legend"), dict) and all(isinstance(name, str) for name in names):
-            symbol = LEGEND_LINE_PX if channel["legend"].get("symbolType") == "stroke" else LEGEND_MARK_PX
+        told: Json = channel if isinstance(channel, dict) else {}
+        legend, names = told.get("legend"), (told.get("scale") or {}).get("domain")
+        if legend and isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            symbol = LEGEND_LINE_PX if legend.get("symbolType") == "stroke" else LEGEND_MARK_PX
             widths = [symbol + LETTER_PX * len(name) for name in names]
-            row, column = sum(widths), max(widths)
-            columns = f"width >= {row} ? 0 : max(1, floor(width / {column}))"
-            channel["legend"] = {**channel["legend"], "columns": {"expr": columns}}
+            columns = len(names) if sum(widths) <= room else max(1, int(room // max(widths)))
+            told["legend"] = {**legend, "columns": columns if columns < len(names) else 0}
+
+
+def _left_px(unit: Json, given: Json) -> float:
+    """About how much of a chart's width the axis on its left takes."""
+    y: Json = unit.get("encoding", {}).get("y") or {}
+    data: Json = unit.get("data") or given.get("data") or {}
+    values = data.get("values") or given.get("datasets", {}).get(data.get("name"), [])
+    if y.get("type") != "nominal" or not values:
+        return FIGURES_AXIS_PX
+    longest = max(len(str(value.get(y.get("field"), ""))) for value in values)
+    return min(NAMES_AXIS_PX, FIGURES_AXIS_PX / 2 + LETTER_PX * longest)
 
 
 def _with_rows(chart: Any) -> Any:

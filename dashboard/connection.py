@@ -23,7 +23,7 @@ LONGEST_SECONDS = 30  # for one query; the slowest page's takes a hundredth of i
 MEMORY = "2GB"  # for all queries on one state of a file
 VECTORS = 1024  # of 2048 rows each: no query of a page has more
 MOST_ROWS = 2048 * VECTORS
-MOST_KEPT, MOST_KEPT_ROWS = 500, 5000  # answers to queries that are kept, and the rows that one of them may have
+MOST_KEPT, MOST_KEPT_ROWS = 300, 2000  # answers to queries that are kept, and the rows that one of them may have
 # Nothing is fetched, kept or loaded for the sake of a foreign file.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,

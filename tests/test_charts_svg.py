@@ -60,7 +60,7 @@ def test_a_line_answers_at_each_of_its_points():
     assert len(re.findall(r'<path aria-label="value: [\d.]+[^>]*opacity="0"', svg)) == len(ROWS)
 
 
-@pytest.mark.parametrize("width_px, rows_of_names", [(980, 1), (400, 2), (240, 4)])
+@pytest.mark.parametrize("width_px, rows_of_names", [(980, 1), (440, 2), (240, 4)])
 def test_a_legend_stands_in_as_many_columns_as_there_is_room_for(width_px, rows_of_names):
     names = ["one of the heads", "another head", "a third head", "the last of the heads"]
     rows = pandas.DataFrame({"name": names, "value": [1.0, 2.0, 3.0, 4.0]})
