@@ -114,6 +114,7 @@ COMPOSED = (
 Arguments = Callable[[Draw], Sequence[Any]]
 # Every public function of the other modules dashboard/queries_*.py, with how its arguments after `results` are drawn.
 ONCE: dict[str, Arguments] = {
+    "queries_architectures.encoder_profiles": lambda draw: (),
     "queries_architectures.encoder_runs": lambda draw: (),
     "queries_precision.precision_runs": lambda draw: (),
     "queries_precision.drift_pairs": lambda draw: (),
@@ -250,6 +251,7 @@ def measure(results: Results, calls: int, warm_ups: int = WARM_UPS) -> dict[str,
         query, times_ms[name] = uncached(name), []
         for call in range(warm_ups + calls):
             drawn = arguments(draw)
+            results.kept.clear()
             clock = time.perf_counter()
             query(results, *drawn)
             if call >= warm_ups:

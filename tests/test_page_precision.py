@@ -1,18 +1,19 @@
 """The page fp32_vs_fp16, run without a browser: every view, with only some trials, without tables, and on foreign rows."""
 
+import csv
 import re
 import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
-from opened_pages import charts, open_page, tables, words
+from opened_pages import charts, figures, open_page, tables, words
 from precision_rows import DATASET, publish_precisions, trial_tables
 from synset_rows import publish_hierarchy
 
 from compute.results import publish
 from dashboard.app_pages import fp32_vs_fp16
-from dashboard.connection import open_results
+from dashboard.connection import CONTRACT, open_results
 
 PAGE = "fp32_vs_fp16"
 VIEWS = [
@@ -64,6 +65,7 @@ FOREIGN = {
 UNFIT = {
     **dict.fromkeys(("FLOAT", "DOUBLE"), ("nan", "inf", "-inf", "-1")),
     **dict.fromkeys(("INTEGER", "BIGINT"), ("0", "-1")),
+    "VARCHAR": ("",),
 }
 NO_DRIFT = {
     "drift": "“fp16” has not run here yet. If its outputs overflow, it stops with a message and leaves nothing here.",
@@ -180,7 +182,7 @@ def test_without_labels_there_is_no_picture_of_a_class(monkeypatch, files):
     for view in fp32_vs_fp16.VIEWS:
         app = open_page(monkeypatch, *files, PAGE, view=view, pictures="one per class")
         assert not app.exception
-        assert "Largest change of a probability\n## –\n:gray[no such pictures]" in words(app)
+        assert ("Largest change of a probability", "–", "no such pictures") in figures(app)
         assert "changes the first answer" not in words(app)
 
 
@@ -190,7 +192,7 @@ def test_the_headline_names_the_effect_on_accuracy(monkeypatch, files, only_lowe
         connection.execute("UPDATE prediction SET label_rank = 1")
         connection.execute("UPDATE prediction SET label_rank = 2 WHERE run_id = 'run-fp16' AND ordinal <= 7")
         connection.execute(f"UPDATE prediction SET label_rank = 2 WHERE run_id = 'run-fp32' AND ordinal > {14 - only_lower}")
-    [headline] = [line for line in words(open_page(monkeypatch, *files, PAGE)).split("\n") if line.startswith("####")]
+    [headline] = [line for line in words(open_page(monkeypatch, *files, PAGE)).split("\n") if line.startswith("## ")]
     assert told in headline
 
 
@@ -271,10 +273,16 @@ def test_what_compute_never_writes_leaves_the_page_standing(monkeypatch, files, 
 
 
 def spoil(file: Path, table: str, column: str) -> None:
-    """Leave two of every seven rows of a table as they are; in the rest make a column NULL, or a number that none can be."""
+    """Leave two of every seven rows of a table as they are; in the rest make a column unfit.
+
+    That is NULL, where a file with it is not refused as a whole, an empty text, or a number that none can be.
+    """
+    with CONTRACT.open(encoding="utf-8", newline="") as contract:
+        required = {(row["table"], row["column"]) for row in csv.DictReader(contract) if row["required"] == "yes"}
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"CREATE TABLE spoilt AS SELECT * FROM {table}")  # without its constraints
-        connection.execute(f"UPDATE spoilt SET {column} = NULL WHERE rowid % 7 > 1")
+        if (table, column) not in required:
+            connection.execute(f"UPDATE spoilt SET {column} = NULL WHERE rowid % 7 > 1")
         [(data_type,)] = connection.execute(f"SELECT DISTINCT typeof({column}) FROM {table}").fetchall()
         for remainder, value in enumerate(UNFIT.get(data_type, ()), start=3):
             connection.execute(f"UPDATE spoilt SET {column} = '{value}' WHERE rowid % 7 = {remainder}")

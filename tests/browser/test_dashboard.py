@@ -28,7 +28,7 @@ def skip_connections(open_page, dashboard, query: str = "") -> Page:
 
 
 def row_titles(page: Page) -> list[str]:
-    return page.locator(f"{ROWS} .title").all_inner_texts()
+    return page.locator(f"{ROWS} .title").all_text_contents()  # of rows out of sight, too
 
 
 def picture_numbers(titles: list[str]) -> list[int]:
@@ -108,13 +108,13 @@ def test_a_picture_opens_large_has_an_address_and_closes(dashboard, open_page):
     page.locator(ROWS).nth(1).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".title")).to_have_text(title)
-    expect(dialog.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(dialog.locator(".table table")).to_be_visible()
     expect(page).to_have_url(re.compile("picture="))
     assert dialog.locator("img").first.bounding_box()["width"] > 1.3 * small_px
 
     again = skip_connections(open_page, dashboard, "?" + page.url.partition("?")[2])
     expect(again.get_by_role("dialog").locator(".title")).to_have_text(title)
-    expect(again.get_by_role("dialog").get_by_test_id("stDataFrame")).to_be_visible()
+    expect(again.get_by_role("dialog").locator(".table table")).to_be_visible()
     again.get_by_role("dialog").get_by_role("button", name="Close").click()
     expect(again.get_by_role("dialog")).to_have_count(0)
     expect(again).not_to_have_url(re.compile("picture="))

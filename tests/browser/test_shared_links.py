@@ -36,11 +36,11 @@ def test_a_copied_link_shows_the_same_in_a_new_session(dashboard, open_page):
     page.get_by_role("button", name="Next page").click()
     expect(page.get_by_test_id("stPaginationPageActive")).to_have_text("2")
     settled(page)
-    shown = row_titles(page)
     link = copied(page)
     assert query_of(link).items() >= {"sort": "hardest", "opacity": "75 %", "page": "2", "score": "pooled"}.items()
     assert re.fullmatch("[0-9a-f]{12}", query_of(link)["results"])
     again = settled(open_page(link))
+    shown = row_titles(page)  # by now the gallery has been drawn anew
     expect(again.locator(f"{ROWS} .title").first).to_have_text(shown[0])
     assert row_titles(again) == shown
     expect(again.locator(".gallery").first).to_have_css("--mask-opacity", "0.75")
@@ -137,7 +137,11 @@ def test_what_is_not_there_is_said_at_the_top(dashboard, open_page):
 def test_a_class_can_be_opened_and_gone_back_from(dashboard, open_page):
     page = settled(open_page(f"{dashboard.address}/unet_skip_connections?view=class+by+class&class=road"))
     expect(page.get_by_text("of all true pixels")).to_be_visible()
-    page.get_by_role("combobox", name="One class").click()
+    choice = page.get_by_role("combobox", name="One class")
+    choice.scroll_into_view_if_needed()
+    expect(choice).to_be_in_viewport()
+    page.wait_for_timeout(300)  # a list closes when the page scrolls
+    choice.click()
     page.get_by_role("option", name="sky").click()
     expect(page).to_have_url(re.compile("class=sky"))
     settled(page)
