@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas
 import pytest
 from PIL import Image
 
 from compute.results import publish
+from compute.schema import TABLES
 from dashboard import charts_svg
 
 # Read when torch is imported. Small networks gain nothing from a second thread, and lose much on a busy machine.
@@ -43,6 +45,17 @@ def _draw_pair(path: Path, number: int, height: int = 32, width: int = 32) -> No
 def charts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chart that a page draws in a test is held against Vega-Lite's schema, which the dashboard itself leaves out."""
     monkeypatch.setattr(charts_svg, "CHECKS_SCHEMA", True)
+
+
+@pytest.fixture(scope="session")
+def empty_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table of the contract and no row but the contract's own; not to be changed."""
+    file = tmp_path_factory.mktemp("empty") / "empty.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        for table, columns in TABLES.items():
+            connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute("INSERT INTO contract VALUES (1)")
+    return file
 
 
 @pytest.fixture

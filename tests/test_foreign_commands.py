@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from compute.__main__ import app
-from compute.schema import TABLES
 from dashboard import report
 from dashboard.connection import ResultsError
 
@@ -40,21 +39,11 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("foreign") / "empty.duckdb"
-    with duckdb.connect(str(file)) as connection:
-        for table, columns in TABLES.items():
-            connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute("INSERT INTO contract VALUES (1)")
-    return file
-
-
 @pytest.fixture(params=SPOILT)
-def foreign(request: pytest.FixtureRequest, tmp_path: Path, empty: Path) -> Path:
+def foreign(request: pytest.FixtureRequest, tmp_path: Path, empty_results: Path) -> Path:
     """A file that is no whole file of results, beside one with a secret."""
     (tmp_path / "secret.csv").write_text(f"version\n{SECRET}\n", encoding="utf-8")
-    file = Path(shutil.copy(empty, tmp_path / "foreign.duckdb"))
+    file = Path(shutil.copy(empty_results, tmp_path / "foreign.duckdb"))
     SPOILT[request.param](file)
     return file
 
@@ -82,16 +71,16 @@ def test_references_refuses_it_and_leaves_it_as_it_was(foreign: Path) -> None:
     assert foreign.read_bytes() == before
 
 
-def test_merge_refuses_it_and_leaves_ours_as_it_was(foreign: Path, empty: Path) -> None:
-    ours = Path(shutil.copy(empty, foreign.parent / "ours.duckdb"))
+def test_merge_refuses_it_and_leaves_ours_as_it_was(foreign: Path, empty_results: Path) -> None:
+    ours = Path(shutil.copy(empty_results, foreign.parent / "ours.duckdb"))
     before = ours.read_bytes()
     assert str(foreign) in told("merge", foreign, "--results", ours)
     assert ours.read_bytes() == before
 
 
-def test_merge_into_it_is_refused(foreign: Path, empty: Path) -> None:
+def test_merge_into_it_is_refused(foreign: Path, empty_results: Path) -> None:
     before = foreign.read_bytes()
-    assert str(foreign) in told("merge", empty, "--results", foreign)
+    assert str(foreign) in told("merge", empty_results, "--results", foreign)
     assert foreign.read_bytes() == before
 
 
@@ -116,8 +105,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_figures_that_are_none_are_refused(tmp_path: Path, empty: Path, kind: str) -> None:
-    ours = Path(shutil.copy(empty, tmp_path / "ours.duckdb"))
+def test_figures_that_are_none_are_refused(tmp_path: Path, empty_results: Path, kind: str) -> None:
+    ours = Path(shutil.copy(empty_results, tmp_path / "ours.duckdb"))
     before = ours.read_bytes()
     (tmp_path / "figures.csv").write_text(REFUSED[kind], encoding="utf-8")
     assert str(tmp_path / "figures.csv") in told("references", tmp_path / "figures.csv", "--results", ours)
@@ -125,7 +114,7 @@ def test_figures_that_are_none_are_refused(tmp_path: Path, empty: Path, kind: st
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00\xd8", b"\x80\x81\x82", b"\xef\xbb\xbf\xff", bytes(range(256)) * 10])
-def test_figures_in_a_broken_encoding_are_refused(tmp_path: Path, empty: Path, content: bytes) -> None:
-    ours = Path(shutil.copy(empty, tmp_path / "ours.duckdb"))
+def test_figures_in_a_broken_encoding_are_refused(tmp_path: Path, empty_results: Path, content: bytes) -> None:
+    ours = Path(shutil.copy(empty_results, tmp_path / "ours.duckdb"))
     (tmp_path / "figures.csv").write_bytes(b"experiment,variant,metric,value,source\n" + content)
     told("references", tmp_path / "figures.csv", "--results", ours)

@@ -42,20 +42,10 @@ def test_the_dashboard_reads_by_the_contract_that_compute_writes_by() -> None:
     assert CONTRACT.read_text(encoding="utf-8") == contract(), "write it anew with: python tests/test_foreign_contract.py"
 
 
-@pytest.fixture(scope="module")
-def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("foreign") / "empty.duckdb"
-    with duckdb.connect(str(file)) as connection:
-        for table, columns in TABLES.items():
-            connection.execute(f"CREATE TABLE {table} ({columns})")
-        connection.execute("INSERT INTO contract VALUES (1)")
-    return file
-
-
 @pytest.fixture
-def file(tmp_path: Path, _empty: Path) -> Path:
+def file(tmp_path: Path, empty_results: Path) -> Path:
     """A file of results with every table and no trial."""
-    return Path(shutil.copy(_empty, tmp_path / "foreign.duckdb"))
+    return Path(shutil.copy(empty_results, tmp_path / "foreign.duckdb"))
 
 
 def alter(file: Path, *statements: str) -> None:

@@ -37,13 +37,10 @@ function tell(root, titles, series) {
     told.hidden = !mark;
     if (told.mark !== mark) {
       told.mark = mark;
+      if (mark) told.replaceChildren(...lines(mark.getAttribute("aria-label"), known));
       if (series) standOut(drawing, mark && valueOf(mark, series), series);
     }
     if (!mark) return;
-    if (told.of !== mark) {
-      told.of = mark;
-      told.replaceChildren(...lines(mark.getAttribute("aria-label"), known));
-    }
     const box = root.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const left = x + 14 + told.offsetWidth > box.width ? x - 14 - told.offsetWidth : x + 14;

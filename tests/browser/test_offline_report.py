@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from test_dashboard import CHARTS
+from test_dashboard import CHARTS, settled
 
 from benchmarks.browsing import VIEWPORT_PX
 from dashboard import report
@@ -93,6 +93,8 @@ def test_each_page_of_the_dashboard_saves_itself_with_its_choices(dashboard, ope
     page.get_by_role("button", name="Save this page").wait_for()
     page.get_by_role("radio", name="first ten", exact=True).click()
     expect(page).to_have_url(re.compile("images=first"))
+    expect(page.get_by_text("10 images, 2 seeds")).to_be_visible()
+    settled(page)  # a button that is drawn anew as it is clicked saves nothing
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save this page").click()
     assert saved.value.suggested_filename == "contrast_unet_skip_connections.html"
