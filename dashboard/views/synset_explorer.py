@@ -1,13 +1,14 @@
 """The explorer: a search and the tree on one side, the chosen synset with its accuracy and pictures on the other."""
 
 from collections.abc import Callable
+from xml.etree.ElementTree import Element
 
 import pandas
 import streamlit
 
 from dashboard import layout, links
 from dashboard import queries_synsets as rows
-from dashboard.components import panel
+from dashboard.components import markup, panel
 from dashboard.connection import Results
 from dashboard.layout import Pages
 from dashboard.views import notes, synset_card, synset_pictures, synset_tree
@@ -104,17 +105,19 @@ def _synset(
 ) -> None:
     on_open = _opener(hierarchy)
     senses = rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])
-    panel.show(synset_card.description(hierarchy, wnid, senses), "description", on_open)
     known = pair is not None and scores is not None and wnid in scores.index
+    told = Element("div")
+    told.append(synset_card.description(hierarchy, wnid, senses))
     if pair is not None and scores is not None and known:
-        panel.show(synset_card.accuracy(scores.loc[wnid], pair), "accuracy", on_open)
-        _basis(results, pair, scores.loc[wnid], wnid)
-    elif pair is not None:
-        _no_pictures(results, hierarchy, pair, wnid)
-    notes.of_class(results, wnid, "wordnet_synsets")
+        told.append(synset_card.accuracy(scores.loc[wnid], pair))
+        markup.add(told, "p", _basis(results, pair, scores.loc[wnid], wnid), class_="faint")
     below = synset_card.children(hierarchy, scores, pair, wnid, rank)
     if below is not None:
-        panel.show(below, "children", on_open)
+        told.append(below)
+    panel.show(told, "told", on_open)
+    if pair is not None and not known:
+        _no_pictures(results, hierarchy, pair, wnid)
+    notes.of_class(results, wnid, "wordnet_synsets")
     if pair is not None and known:
         _pictures(results, hierarchy, pair, wnid, rank, pages)
         found = {
@@ -125,12 +128,12 @@ def _synset(
         panel.show(synset_card.confusions(hierarchy, found, pair, wnid), "confusions", on_open)
 
 
-def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> None:
+def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> str:
     images, classes = int(counts.images), int(counts.classes)
     left_out = rows.labelled_pictures(results, pair.dataset, wnid) - images
     note = f" {left_out:,} more are of classes that not both know." if left_out and len(pair.sides) > 1 else ""
     counted = f"{images:,} pictures of {classes:,} {'class' if classes == 1 else 'classes'}"
-    streamlit.caption(f"{counted}; in brackets Wilson’s 95 % interval.{note}")
+    return f"{counted}; in brackets Wilson’s 95 % interval.{note}"
 
 
 def _no_pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str) -> None:
