@@ -82,7 +82,7 @@ def test_the_tables_hold_every_setting_and_the_report(monkeypatch, files):
     for table in (scores, facts, parts):
         assert table["setting"].tolist() == [GREEDY, COLD, HOT, HOT_50]
     assert scores["the report"].tolist() == ["0.215", "0.207", "0.092", "0.085"]
-    assert facts["seeds differ"].tolist() == ["–", "50%", "100%", "100%"]
+    assert facts["seeds differ"].tolist() == ["–", "50\u00a0%", "100\u00a0%", "100\u00a0%"]
     assert not any("_" in column for table in (scores, facts, parts) for column in table)
 
 

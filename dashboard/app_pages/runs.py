@@ -51,12 +51,15 @@ def page(results: Results, pages: Pages) -> None:
         "started_at": "Started (UTC)",
         "seconds": "Seconds",
         "device": "Device",
-        "parameters": "Parameters",
         "git_commit": "Commit",
     }
     run_id = streamlit.query_params.get("run")
-    formats = {"Seconds": "{:,.1f}", "Parameters": "{:,.0f}"}
-    named_rows = shown.assign(experiment=shown.experiment.map(titles), git_commit=shown.git_commit.str[:SHORT_COMMIT])
+    formats = {"Seconds": "{:,.1f}"}
+    named_rows = shown.assign(
+        experiment=shown.experiment.map(titles),
+        variant=shown.variant.astype(str).str.replace("_", " "),
+        git_commit=shown.git_commit.str[:SHORT_COMMIT],
+    )
     listed = named_rows[list(columns)].rename(columns=columns)
     table.show(listed, "run_table", formats, keys=shown.run_id.tolist(), picked=run_id, on_pick=_pick)
     layout.csv_button(shown, "runs")

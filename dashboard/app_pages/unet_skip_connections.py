@@ -133,7 +133,7 @@ def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
     count = min(chosen.image_count, queries.FIRST_IMAGES) if first_only else chosen.image_count
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params"
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
         seeds = list(map(str, chosen.seeds))
         seed = streamlit.segmented_control("Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params")

@@ -14,7 +14,8 @@ from dashboard.components.gallery import COLOR
 HERE = Path(__file__).parent
 MOST_ROWS = 1000
 LONGEST_TEXT = 400
-NUMBER = re.compile(r"[+−-]?[\d,.]+(?:e[+-]\d+)?(?: ?%)?|–|")
+NUMBER = re.compile(r"[+−-]?[\d,.]+(?:e[+-]\d+)?(?:\s?%)?|–|")
+PERCENT = re.compile(r"(?<=\d)\s?%")  # after a space that does not break, as everywhere on a page
 Format = str | Callable[[Any], str]
 
 _component = streamlit.components.v2.component(
@@ -71,7 +72,7 @@ def as_text(value: Any, form: Format | None = None) -> str:
     if not _is_known(value):
         return "–"
     if form is not None and not isinstance(value, str):
-        return form.format(value) if isinstance(form, str) else form(value)
+        return PERCENT.sub("\u00a0%", form.format(value)) if isinstance(form, str) else form(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, pandas.Timestamp):

@@ -55,7 +55,7 @@ def pictures(results: Results, setup: Setup, against: str) -> None:
         pair = _choose_pair(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params"
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
         word = streamlit.text_input(
             "Search by word",

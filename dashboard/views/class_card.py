@@ -35,8 +35,8 @@ def of_networks(results: Results, chosen: Comparison, by_class: pandas.DataFrame
     table = pictures(results, chosen, name, first_only)
     shown = "" if len(table) <= MOST_PICTURES else f" The first {MOST_PICTURES} of {len(table)} pictures."
     streamlit.caption(
-        f"{layout.plain(name)} has {rows.pixel_share.iloc[0]:.1%} of all true pixels. Below, the pictures with the class in "
-        f"truth or in a prediction, where skips help it most first; the counts of all seeds are added up.{shown}"
+        f"{layout.plain(name)} has {100 * rows.pixel_share.iloc[0]:.1f} % of all true pixels. Below, the pictures with the "
+        f"class in truth or in a prediction, where skips help it most first; the counts of all seeds are added up.{shown}"
     )
     formats = {"true pixels": "{:,.0f}", "difference": "{:+.3f}", **{f"IoU {variant}": "{:.3f}" for variant in VARIANTS}}
     layout.table(table.head(MOST_PICTURES), "pictures_of_the_class", formats)

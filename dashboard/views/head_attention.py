@@ -81,7 +81,7 @@ def _controls(setup: Setup, pictures: pandas.DataFrame, names: pandas.DataFrame)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         numbers = pictures.ordinal.astype(str).tolist()
         number = streamlit.segmented_control(
-            "Picture", numbers, default=numbers[0], required=True, key="number", bind="query-params"
+            "Picture", numbers, default=numbers[0], required=True, key="number", bind="query-params", wrap=True
         )
         seed = choose_seed(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

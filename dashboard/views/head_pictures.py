@@ -41,7 +41,7 @@ def pictures(results: Results, setup: Setup) -> None:
         pair = _choose_pair(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params"
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
         opacity = layout.choose_opacity()
     found = compared(results, pair, ORDERS[order])
@@ -73,7 +73,7 @@ def _choose(label: str, names: list[str], key: str) -> str:
         streamlit.session_state.pop(key, None)  # what the other choice does not leave to choose from
     links.by_name(key, names)
     return streamlit.segmented_control(
-        label, names, default=names[0], required=True, key=key, bind="query-params", format_func=layout.as_label
+        label, names, default=names[0], required=True, key=key, bind="query-params", format_func=layout.as_label, wrap=True
     )
 
 

@@ -33,7 +33,7 @@ def drifted_pictures(results: Results, setup: Setup, pictures: str, pages: layou
         return
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params"
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
         shown = streamlit.segmented_control("Show", SHOWN, default=SHOWN[0], required=True, key="show", bind="query-params")
     flips_only = shown == SHOWN[1]

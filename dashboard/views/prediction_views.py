@@ -182,7 +182,14 @@ def _choose_style(results: Results, contest: Contest) -> str | None:
     if len(known) <= MOST_STYLE_BUTTONS:
         links.by_name("style", names)
         chosen = streamlit.segmented_control(
-            "Style", names, default="any", required=True, key="style", bind="query-params", format_func=layout.as_label
+            "Style",
+            names,
+            default="any",
+            required=True,
+            key="style",
+            bind="query-params",
+            format_func=layout.as_label,
+            wrap=True,
         )
     else:
         chosen = streamlit.selectbox("Style", names, key="style", bind="query-params", width=240)
