@@ -3,17 +3,18 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 READY := .venv/.ready
+TOOLS := .venv/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compute dashboard report test lint bench
+.PHONY: help demo compute dashboard report test lint bench drill audit lock
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-$(READY): requirements.txt dashboard/requirements.txt
+$(READY): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Contrast needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $(READY)
 
 demo: $(READY) ## Compute the miniature into demo/ and show it at http://localhost:8501
@@ -46,3 +47,19 @@ bench: $(READY) ## Measure the figures of speed in the README, but for a cluster
 	$(BIN)/python -m benchmarks.prediction_pass
 	$(BIN)/python -m benchmarks.zero_shot_weights
 	$(BIN)/python -m benchmarks.retrieval_pass
+
+drill: $(READY) ## Break it on purpose and print what came of it
+	$(BIN)/python -m drills
+
+$(TOOLS)/.ready: requirements-tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	@touch $@
+
+audit: $(TOOLS)/.ready ## Ask for known vulnerabilities of all packages
+	$(TOOLS)/bin/python .ci/audit.py requirements.lock requirements-tools.lock
+
+lock: $(TOOLS)/.ready ## Write the lock files after requirements.txt was changed
+	for name in requirements requirements-tools; do $(TOOLS)/bin/uv pip compile $$name.txt --output-file $$name.lock --quiet \
+		--universal --python-version 3.11 --generate-hashes --default-index https://pypi.org/simple \
+		--custom-compile-command "make lock" || exit 1; done
