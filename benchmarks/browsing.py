@@ -47,6 +47,13 @@ def streamlit_server(script: Path, environment: Mapping[str, str], log: Path) ->
 
     Raises RuntimeError where the server does not answer within START_SECONDS.
     """
+    with streamlit_process(script, environment, log) as (address, _):
+        yield address
+
+
+@contextmanager
+def streamlit_process(script: Path, environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """As `streamlit_server`; gives the process, too."""
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--server.headless", "true"]
     with log.open("w") as output:
@@ -55,7 +62,7 @@ def streamlit_server(script: Path, environment: Mapping[str, str], log: Path) ->
         )
         try:
             _wait_until_healthy(f"http://localhost:{port}/_stcore/health", server, log)
-            yield f"http://localhost:{port}"
+            yield f"http://localhost:{port}", server
         finally:
             server.terminate()
             server.wait()

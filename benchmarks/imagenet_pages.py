@@ -252,6 +252,7 @@ def measure(results: Results, calls: int, warm_ups: int = WARM_UPS) -> dict[str,
         for call in range(warm_ups + calls):
             drawn = arguments(draw)
             results.kept.clear()
+            results.answers.clear()
             clock = time.perf_counter()
             query(results, *drawn)
             if call >= warm_ups:

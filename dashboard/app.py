@@ -31,6 +31,7 @@ from dashboard.app_pages import (  # noqa: E402
     unet_skip_connections,
     wordnet_synsets,
 )
+from dashboard.components import gallery  # noqa: E402
 from dashboard.connection import open_results  # noqa: E402
 from dashboard.views import beside, notes  # noqa: E402
 
@@ -66,7 +67,7 @@ def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
         path = Path(os.environ.get("CONTRAST_RESULTS", ROOT / "results.duckdb"))
         images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
         with layout.errors_as_messages():
-            results = open_results(path, images)
+            streamlit.session_state[gallery.SHOWN] = results = open_results(path, images)
             top = links.arrive(results, stem)
             module.page(results, pages)
             beside.of_page(results, module, pages)

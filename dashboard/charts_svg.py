@@ -4,7 +4,6 @@ A browser shows an SVG many times as fast as it loads a chart library and draws 
 `components/chart.css` puts the dark theme's in their place.
 """
 
-import functools
 import hashlib
 import pickle
 import re
@@ -18,7 +17,7 @@ import altair
 import pandas
 
 from dashboard.charts import Chart
-from dashboard.kept import Call
+from dashboard.kept import Answers
 
 MOST_KEPT = 200
 LONGEST_TEXT = 120
@@ -26,10 +25,12 @@ LETTER_PX, LEGEND_MARK_PX, LEGEND_LINE_PX = 6.5, 36, 52  # of a legend: a letter
 LABEL = re.compile(r'aria-label="([^"]*)"')
 PLACES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
 DIGITS = re.compile(r"(\d\.\d)\d+")
+PERCENT = re.compile(r"(?<=\d)%(?=</text>|;|$)")
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FIGURES_AXIS_PX, NAMES_AXIS_PX = 60, 280  # at most, with title
 CHECKS_SCHEMA = False  # which takes as long as all else; tests draw every chart with the check
 Json = dict[str, Any]
+_kept = Answers(MOST_KEPT)
 
 # A line answers to the pointer at each of its points, which show themselves then.
 _POINTS_OF_LINES: Json = {"filled": False, "opacity": 0, "size": 120, "strokeWidth": 2}
@@ -47,12 +48,7 @@ class Drawing:
 def drawn(chart: partial[Chart], rows: pandas.DataFrame, width_px: int) -> Drawing:
     """What `chart` makes, `width_px` wide; drawn only where the same was not asked for lately."""
     asked = (chart.func.__module__, chart.func.__qualname__, chart.args, chart.keywords, rows, width_px)
-    return _kept(Call(hashlib.sha256(pickle.dumps(asked)).digest(), partial(_drawn, chart, rows, width_px)))
-
-
-@functools.lru_cache(maxsize=MOST_KEPT)
-def _kept(call: Call) -> Drawing:
-    drawing: Drawing = call.work_out()
+    drawing: Drawing = _kept.get(hashlib.sha256(pickle.dumps(asked)).digest(), partial(_drawn, chart, rows, width_px))
     return drawing
 
 
@@ -72,9 +68,14 @@ def _slim(svg: str, titles: set[str]) -> str:
 
     def told(label: re.Match[str]) -> str:
         parts = [part for part in unescape(label[1]).split("; ") if part.partition(": ")[0] in titles]
-        return f'aria-label="{escape("; ".join(parts))}"' if parts else label[0]
+        return f'aria-label="{escape(_spaced("; ".join(parts)))}"' if parts else label[0]
 
-    return LABEL.sub(told, PLACES.sub(lambda place: DIGITS.sub(r"\1", place[0]), svg))
+    return _spaced(LABEL.sub(told, PLACES.sub(lambda place: DIGITS.sub(r"\1", place[0]), svg)))
+
+
+def _spaced(text: str) -> str:
+    """Percentages as everywhere else on a page, with a space that does not break before the sign."""
+    return PERCENT.sub("\u00a0%", text)
 
 
 def _shortened(given: Any) -> Any:

@@ -10,9 +10,11 @@ import csv
 import functools
 import hashlib
 import os
+import threading
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pandas
@@ -28,6 +30,7 @@ MOST_KEPT, MOST_KEPT_ROWS = 300, 2000  # answers to queries that are kept, and t
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
     "threads": 2,
+    "async_threads": 0,  # eight more of each state otherwise, which a file on the disk needs not
     "memory_limit": MEMORY,
     "temp_directory": "",
     "max_execution_time": str(1000 * LONGEST_SECONDS),
@@ -37,6 +40,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "allow_persistent_secrets": False,
 }
 FETCH_AGAIN = "Fetch it again, or compute it anew with: python -m compute run"
+_attaching = threading.Lock()
 
 
 class ResultsError(Exception):
@@ -57,6 +61,8 @@ class Results:
     connection: duckdb.DuckDBPyConnection = field(compare=False, repr=False)
 
     kept: dict[str, pandas.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    keeps_answers: ClassVar[bool] = True
+    answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)  # of functions of these, see `kept`
 
     def query(self, sql: str, **parameters: Any) -> pandas.DataFrame:
         """The rows that one statement gives; raises ResultsError where these results lack what it asks for.
@@ -70,7 +76,7 @@ class Results:
         if len(rows) <= MOST_KEPT_ROWS:
             self.kept[asked] = rows  # the last now, and so the last to go
             while len(self.kept) > MOST_KEPT:
-                self.kept.pop(next(iter(self.kept), ""), None)
+                self.kept.pop(next(iter(list(self.kept)), ""), None)  # a list, as others change it meanwhile
         return rows.copy(deep=False)
 
     def _ask(self, sql: str, parameters: dict[str, Any]) -> pandas.DataFrame:
@@ -95,19 +101,46 @@ class Results:
         return rows
 
 
+_opened: weakref.WeakSet[Results] = weakref.WeakSet()  # states that somebody shows
+
+
 def open_results(path: Path, images: Path) -> Results:
     """The current state of the file at `path`; the connection is shared by all who look at the same state.
 
     Raises NoResultsError where there is no file, and ResultsError where it is damaged or of another version.
     """
     try:
-        status = os.stat(path)
+        state = _state(path)
     except OSError as error:
         raise NoResultsError(f"There are no results at {path} yet.") from error
-    return _attach(path, images, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    with _attaching:  # many may come to a new state at once
+        results = _attach(path, images, state)
+        if results not in _opened:
+            for earlier in [each for each in _opened if each.path == path]:
+                earlier.kept.clear()  # sessions may show it for long; what they still ask of it is worked out again
+                earlier.answers.clear()
+            _opened.add(results)
+    return results
 
 
-@functools.lru_cache(maxsize=4)
+def is_latest(results: Results) -> bool:
+    """Whether the file is still in the state that these results are of."""
+    try:
+        return _identity(results.path, _state(results.path)) == results.identity
+    except OSError:
+        return False
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _identity(path: Path, state: tuple[int, ...]) -> str:
+    return hashlib.sha256(repr((path, state)).encode()).hexdigest()[:12]
+
+
+@functools.lru_cache(maxsize=2)
 def _attach(path: Path, images: Path, state: tuple[int, ...]) -> Results:
     # An in-memory database for each state: DuckDB would answer a second connect to the same path from the first one's file.
     connection = duckdb.connect(":memory:", config=SETTINGS)
@@ -135,8 +168,7 @@ def _attach(path: Path, images: Path, state: tuple[int, ...]) -> Results:
         fault = str(error).splitlines()[0]
     if fault:
         raise ResultsError(f"{path} is not as Contrast writes its results: {fault}. {FETCH_AGAIN}")
-    identity = hashlib.sha256(repr((path, state)).encode()).hexdigest()[:12]
-    return Results(path, images, identity, connection)
+    return Results(path, images, _identity(path, state), connection)
 
 
 @functools.cache

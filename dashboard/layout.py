@@ -26,6 +26,7 @@ PROFILE_NOTES = {
 MERGED_PROFILE = re.compile(r"(?P<profile>.+) \((?P<name>[^()]+)\)", re.DOTALL)  # as `python -m compute merge` writes it
 LONGEST_LABEL = 120
 MOST_BUTTONS, MOST_PILLS = 4, 12
+MOST_SAVED_ROWS = 100_000  # of a chart, and of what is saved as CSV
 FULL_PX, HALF_PX, THIRD_PX = 980, 466, 310  # widths on a screen of 1440 pixels: of the page, and of columns
 OPACITIES = {"0 %": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "100 %": 1.0}
 Pages = dict[str, Any]  # streamlit.Page by the stem that names experiment and page alike
@@ -155,7 +156,7 @@ def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[st
     """Let a person pick one of some options, the first at first; the choice is in the address. Many are in a list."""
     if len(options) <= MOST_PILLS:
         return streamlit.pills(
-            label, options, default=options[0], required=True, key=key, bind="query-params", format_func=shown
+            label, options, default=options[0], required=True, key=key, bind="query-params", format_func=shown, wrap=True
         )
     return streamlit.selectbox(label, options, key=key, bind="query-params", format_func=shown, width=260)
 
@@ -179,6 +180,8 @@ def chart(drawing: partial[charts.Chart], rows: pandas.DataFrame, name: str, usu
     `usual_px` is the width of its place on a screen of 1440 pixels. Marks that tell the same under the title `series` stand
     out together where one of them is pointed at.
     """
+    if _are_too_many(rows, name):
+        return
     width_px = chart_component.width_px(name, usual_px)
     drawn = charts_svg.drawn(drawing, rows, width_px)
     chart_component.show(drawn.svg, drawn.csv, drawn.titles, width_px, name, series)
@@ -193,7 +196,20 @@ def table(
 
 def csv_button(rows: pandas.DataFrame, name: str) -> None:
     """A small button that saves rows as CSV."""
+    if _are_too_many(rows, name):
+        return
     _save_button("CSV", partial(charts_svg.csv, rows), f"{name}.csv", "text/csv", icon=":material/download:")
+
+
+def _are_too_many(rows: pandas.DataFrame, name: str) -> bool:
+    """Whether there are more rows than a server draws or sends for one person; says so where there are."""
+    if len(rows) <= MOST_SAVED_ROWS:
+        return False
+    streamlit.info(
+        f"{plain(name)}: {len(rows):,} rows are more than the {MOST_SAVED_ROWS:,} that a page draws or saves. Choose less, or "
+        "ask the results file itself with DuckDB."
+    )
+    return True
 
 
 def _save_button(label: str, content: Callable[[], bytes | str], file_name: str, kind: str, icon: str | None = None) -> None:

@@ -22,6 +22,7 @@ FILE_NAME = "notes.jsonl"
 MOST_CHARACTERS = {"author": 80, "time": 40, "subject": 400, "address": 4000, "text": 4000}
 MOST_LINES = 10_000  # of a file are read, the last ones
 MOST_BYTES = 16 * 2**20
+MOST_FILE_BYTES = 4 * MOST_BYTES  # and no note is added
 # Neither a terminal nor a page should obey what a note holds: control characters, and those that turn the direction of writing.
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 LOCKED_BYTE = 2**30  # on Windows, where a lock hides the bytes it covers: one that no note reaches
@@ -121,6 +122,11 @@ def append(path: Path, note: Note) -> None:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             with _locked(file):
+                if os.fstat(file).st_size + len(line) > MOST_FILE_BYTES:
+                    raise NotesError(
+                        f"{path} is full: a file of notes has at most {MOST_FILE_BYTES // 2**20} MB. Move it away, and the "
+                        "next note begins a new one."
+                    )
                 _write_line(file, line)
         finally:
             os.close(file)

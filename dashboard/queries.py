@@ -3,11 +3,10 @@
 What every view of a page asks for is kept for each state of the file; no caller changes a frame that it is given.
 """
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 FIRST_IMAGES = 10  # the notebook's evaluation is on its first ten validation images
 
@@ -24,7 +23,7 @@ FINAL_COUNTS = """
           AND epoch = (SELECT max(epoch) FROM segmentation_score e WHERE e.run_id = s.run_id))"""
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def runs(results: Results) -> pandas.DataFrame:
     """Every run with its data set's name, the latest first."""
     return results.query(
@@ -33,7 +32,7 @@ def runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def fingerprint(results: Results) -> str:
     """Twelve hexadecimal digits that are the same for the same runs, whatever their order, and others with one run more."""
     found = results.query(
@@ -48,7 +47,7 @@ def data_sources(results: Results) -> pandas.DataFrame:
     return results.query("SELECT DISTINCT name, source, license FROM dataset ORDER BY ALL")
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def comparisons(results: Results) -> pandas.DataFrame:
     """Data sets and profiles on which both variants of unet_skip_connections ran with the same seeds and settings.
 
@@ -70,7 +69,7 @@ def comparisons(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def classes(results: Results, dataset: str) -> pandas.DataFrame:
     """The classes of a data set in the order of their indices, the ignored ones last."""
     return results.query(
@@ -156,7 +155,7 @@ def compared_picture(results: Results, skip_run: str, no_skip_run: str, image_id
     return pictures[pictures.image_id == image_id]
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def _all_compared_pictures(results: Results, skip_run: str, no_skip_run: str) -> pandas.DataFrame:
     """All pictures of two runs; kept, as every sort and page is one more view of them."""
     return results.query(

@@ -1,17 +1,16 @@
 """Every SQL query of the page on the two RN50 encoders; no caller changes what it is given."""
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4", "head")
 # Twice and more what either encoder has, so that no foreign file keeps the page busy.
 MOST_LAYERS, LONGEST_TEXT = 500, 80
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def encoder_profiles(results: Results) -> list[str]:
     """The profiles in which both encoders were written down, the latest first, those that were merged and kept apart last.
 
@@ -26,7 +25,7 @@ def encoder_profiles(results: Results) -> list[str]:
     return [str(profile) for profile in found.profile]
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def encoder_runs(results: Results, profile: str | None = None) -> pandas.DataFrame:
     """The latest run of each encoder in a profile, or in any, one that was kept apart only where there is no other.
 
@@ -43,7 +42,7 @@ def encoder_runs(results: Results, profile: str | None = None) -> pandas.DataFra
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def encoder_layers(results: Results, run_id: str) -> pandas.DataFrame:
     """The layers of one encoder in the order in which they run.
 

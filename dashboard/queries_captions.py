@@ -1,10 +1,9 @@
 """The SQL of the page caption_sampling: a function each, from `Results` to a DataFrame."""
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENT = "caption_sampling"
 REPORTED_METRIC = "BLEU in percent"
@@ -15,7 +14,7 @@ WORD = r"[\p{L}\p{N}_]+(?:['’-][\p{L}\p{N}_]+)*|[^\p{L}\p{N}_\s]"
 END_TOKEN = r"\[.*\]|<.*>"
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def sampling_runs(results: Results) -> pandas.DataFrame:
     """The latest run of each setting and seed for each data set, profile and settings, the newest first."""
     return results.query(
@@ -29,7 +28,7 @@ def sampling_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def caption_counts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """N-gram counts of every caption that has all of them, ordered by run and picture.
 
@@ -48,7 +47,7 @@ def caption_counts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFra
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def caption_facts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """What the captions of each run are like, as a whole.
 
@@ -71,7 +70,7 @@ def caption_facts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFram
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def different_captions(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """How many different captions some runs, of one setting, have of each picture: image_id, ordinal, different, captions."""
     return results.query(
@@ -81,7 +80,7 @@ def different_captions(results: Results, run_ids: tuple[str, ...]) -> pandas.Dat
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def stored_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Corpus BLEU of each run as the libraries gave it: run_id, library, against, bleu, signature."""
     return results.query(
@@ -91,7 +90,7 @@ def stored_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFram
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def run_captions(results: Results, run_id: str) -> pandas.DataFrame:
     """Every caption of one run by image_id: text, words."""
     return results.query(
@@ -99,7 +98,7 @@ def run_captions(results: Results, run_id: str) -> pandas.DataFrame:
     ).set_index("image_id")
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def references(results: Results, dataset: str) -> pandas.DataFrame:
     """What people, or a world that was drawn, say of each picture of a data set: image_id, texts (in their order)."""
     return results.query(
@@ -109,7 +108,7 @@ def references(results: Results, dataset: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def captioned_pictures(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Pictures that any of some runs has a caption of: image_id, ordinal, photo, width, height."""
     return results.query(
@@ -129,7 +128,7 @@ def picture_captions(results: Results, run_ids: tuple[str, ...], image_id: str) 
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def reported_results(results: Results) -> pandas.DataFrame:
     """BLEU in percent of each setting in a report that the owner of the results has added: variant, value, source."""
     return results.query(

@@ -1,10 +1,9 @@
 """SQL that sets runs beside each other: figures of whatever tables hold their rows, common pictures, and one class of them."""
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 MOST_FIGURES = 60  # of one table
 LONGEST_TEXT = 40
@@ -78,7 +77,7 @@ FIGURES = {
 PICTURES_OF = ("segmentation_score", "prediction", "caption", "retrieval_rank")
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def key_figures(results: Results, first: str, second: str) -> pandas.DataFrame:
     """A row for each figure that either run has: figure, digits, first, second (missing where a run lacks it)."""
     found = [
@@ -97,7 +96,7 @@ def key_figures(results: Results, first: str, second: str) -> pandas.DataFrame:
     return figures.reset_index()
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def pictures_in_common(results: Results, first: str, second: str) -> tuple[int, int, int]:
     """How many pictures both runs were asked about, the first one, and the second one."""
     each = [f"SELECT DISTINCT run_id, image_id FROM {table} WHERE run_id = $first OR run_id = $second" for table in PICTURES_OF]
@@ -113,7 +112,7 @@ def pictures_in_common(results: Results, first: str, second: str) -> tuple[int, 
     return int(counts.both_runs), int(counts["first"]), int(counts.second)
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def class_counts(results: Results, run_ids: tuple[str, ...], class_id: int) -> pandas.DataFrame:
     """Pixel counts of one class by run and picture after the last epoch: run_id, ordinal, intersection, predicted, truth."""
     return results.query(

@@ -1,18 +1,18 @@
 """The SQL behind a confusion matrix: what one classifier takes for what, and the pictures of a cell."""
 
-import functools
 from collections.abc import Sequence
 
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 ANSWERED = """
     FROM prediction WHERE run_id = $run_id AND label_rank IS NOT NULL AND wnid IN (SELECT unnest($wnids))
     AND top5[1] IN (SELECT unnest($indices))"""
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def class_images(results: Results, run_id: str) -> dict[str, int]:
     """How many pictures of each class a classifier could get right."""
     found = results.query(

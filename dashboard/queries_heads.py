@@ -1,16 +1,15 @@
 """The SQL of the page segmentation_decoder_heads: a function each, from `Results` to a DataFrame."""
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENT = "segmentation_decoder_heads"
 REPORTED_METRIC = "mIoU in percent"
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def head_runs(results: Results) -> pandas.DataFrame:
     """The latest run of each head and seed for each data set, profile and settings, the newest first."""
     return results.query(
@@ -27,7 +26,7 @@ def head_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def epoch_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Mean IoU over all images after each epoch of each run, both ways: run_id, epoch, pooled, per_image."""
     return results.query(
@@ -46,7 +45,7 @@ def epoch_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def class_epoch_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """IoU of each class, pooled over all images, after each epoch of each run: run_id, epoch, class_id, iou, truth (pixels).
 
@@ -74,7 +73,7 @@ def epoch_masks(results: Results, run_ids: tuple[str, ...], image_id: str) -> pa
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def last_masks(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Pictures with each run's last mask of them: image_id, ordinal, photo, width, height, truth_mask, run_id, mask."""
     return results.query(
@@ -88,7 +87,7 @@ def last_masks(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def model_costs(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """What each part of each run's model costs for one picture: run_id, part, parameters, multiply_adds."""
     return results.query(
@@ -98,7 +97,7 @@ def model_costs(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def training_times(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """How long the optimiser's steps of each run took together: run_id, steps, seconds."""
     return results.query(
@@ -108,7 +107,7 @@ def training_times(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFra
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def attended_pictures(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Pictures whose class tokens' attention is stored: image_id, ordinal, photo, width, height, truth_mask."""
     return results.query(
@@ -122,7 +121,7 @@ def attended_pictures(results: Results, run_ids: tuple[str, ...]) -> pandas.Data
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def token_attention(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Attention of every class token over the patches: run_id, image_id, class_id, height, width, weights (row by row)."""
     return results.query(
@@ -133,7 +132,7 @@ def token_attention(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFr
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def hidden_counts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Pixels by run and image: run_id, image_id, hidden, as_hidden, as_occluder, control, control_as_hidden."""
     return results.query(
@@ -145,7 +144,7 @@ def hidden_counts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFram
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def hidden_parts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """Every hidden part, the largest share of it called what it is first, of images with a mask of that run.
 
@@ -163,7 +162,7 @@ def hidden_parts(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def reported_results(results: Results) -> pandas.DataFrame:
     """Mean IoU in percent of each head in the report that the experiment reproduces: variant, value, source."""
     return results.query(

@@ -3,14 +3,13 @@
 No caller changes what it is given; `a` and `b` are the ids of two classifiers' runs.
 """
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def style_scores(results: Results, a: str, b: str) -> pandas.DataFrame:
     """Right answers by style, in classes that both know: style, images, top1_a, top5_a, top1_b, top5_b."""
     return results.query(
@@ -33,7 +32,7 @@ def form_scores(results: Results, a: str, b: str, evidence_run: str | None) -> p
     return both[["form", "images", "top1_a", "top5_a", "top1_b", "top5_b"]]
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def form_counts(results: Results, run_id: str, other_run: str, evidence_run: str | None) -> pandas.DataFrame:
     """One run's part of `form_scores`: form, images, top1, top5."""
     return results.query(
@@ -50,7 +49,7 @@ def form_counts(results: Results, run_id: str, other_run: str, evidence_run: str
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def similarities(results: Results, run_id: str) -> pandas.DataFrame:
     """How alike pairs of pictures of a class are, by what differs in them: wnid, kind, other_wnid, pairs, similarity."""
     return results.query(
@@ -71,7 +70,7 @@ def class_pictures(results: Results, dataset: str, run_id: str | None, wnids: li
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def typicality(results: Results, run_id: str) -> pandas.DataFrame:
     """How many pictures are how alike the others of their class, in steps of 0.02: similarity (a step's start), pictures."""
     return results.query(

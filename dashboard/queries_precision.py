@@ -5,11 +5,10 @@ counted here, so that a page never gets a row for each of 50,000. A results file
 not write, with no number where one belongs, are left out, and of more than a page can draw the first are taken.
 """
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENT = "fp32_vs_fp16"
 DRIFT = """FROM precision_drift WHERE run_id = $fp32_run AND other_run_id = $lower_run AND ordinal IS NOT NULL
@@ -42,7 +41,7 @@ TIMED = f"""FROM latency WHERE run_id = $run_id AND milliseconds > 0 AND millise
     AND precision IS NOT NULL AND batch_size >= 1 AND repetition IS NOT NULL AND clock IS NOT NULL"""
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def precision_runs(results: Results) -> pandas.DataFrame:
     """The latest run of each variant on each data set and profile, the newest data first; dataset may be missing."""
     return results.query(
@@ -59,7 +58,7 @@ def precision_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def drift_pairs(results: Results) -> dict[str, str]:
     """The fp32 run that each lower precision's run was compared with, by the latter."""
     found = results.query(
@@ -69,7 +68,7 @@ def drift_pairs(results: Results) -> dict[str, str]:
     return dict(zip(found.other_run_id, found.run_id, strict=True))
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def drift_summary(results: Results, fp32_run: str, lower_run: str, pictures: str) -> pandas.Series:
     """What the drift of some pictures comes to: counts of pictures, and the largest of each measure.
 
@@ -85,7 +84,7 @@ def drift_summary(results: Results, fp32_run: str, lower_run: str, pictures: str
     ).iloc[0]
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def drift_medians(results: Results, fp32_run: str, lower_run: str, pictures: str) -> pandas.Series:
     """Medians over some pictures: change, divergence, encoder_change."""
     return results.query(
@@ -96,7 +95,7 @@ def drift_medians(results: Results, fp32_run: str, lower_run: str, pictures: str
     ).iloc[0]
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def change_histogram(results: Results, fp32_run: str, lower_run: str, pictures: str) -> pandas.DataFrame:
     """Pictures by their largest change, in steps of a quarter of a decade: low, high, pictures, flips."""
     return results.query(
@@ -108,7 +107,7 @@ def change_histogram(results: Results, fp32_run: str, lower_run: str, pictures: 
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def margins_and_changes(results: Results, fp32_run: str, lower_run: str, pictures: str) -> pandas.DataFrame:
     """Marks of fp32's margin against the largest change: margin, change, flip, pictures, ordinal, the flips last.
 
@@ -134,7 +133,7 @@ def margins_and_changes(results: Results, fp32_run: str, lower_run: str, picture
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def right_answers(results: Results, fp32_run: str, lower_run: str, pictures: str) -> pandas.Series:
     """Pictures with a label by who is right: images, and for top 1 and 5 both_, only_fp32_ and only_lower_."""
     counted = ", ".join(
@@ -181,7 +180,7 @@ def picture_drift(results: Results, fp32_run: str, lower_run: str, ordinals: lis
     ).set_index("ordinal")
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def layer_errors(results: Results, run_id: str) -> pandas.DataFrame:
     """A row for each layer in its order: images, middle error with 5 % and 95 %, own error, largest_value, below_normal.
 
@@ -200,7 +199,7 @@ def layer_errors(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def parameter_groups(results: Results, run_id: str) -> pandas.DataFrame:
     """CLIP's tensors by where they are and what they are kept in: part, kind, data_type, tensors, elements, rounded."""
     return results.query(
@@ -212,7 +211,7 @@ def parameter_groups(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def parameter_names(results: Results, run_id: str, data_type: str) -> pandas.DataFrame:
     """The first MOST_NAMES tensors that are kept in a format, in the model's order: part, name, kind, elements."""
     return results.query(
@@ -224,7 +223,7 @@ def parameter_names(results: Results, run_id: str, data_type: str) -> pandas.Dat
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def time_summaries(results: Results, run_id: str) -> pandas.DataFrame:
     """Times of a pass in ms by clock, batch and precision: repetitions, mean, deviation, middle, low (5 %), high (95 %)."""
     return results.query(
@@ -239,7 +238,7 @@ def time_summaries(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def repetitions(results: Results, run_id: str, clock: str, batch_size: int) -> pandas.DataFrame:
     """The timed repetitions, of each precision at most the first MOST_REPETITIONS: precision, repetition, milliseconds."""
     return results.query(
@@ -253,7 +252,7 @@ def repetitions(results: Results, run_id: str, clock: str, batch_size: int) -> p
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def bounds(results: Results, run_id: str) -> pandas.DataFrame:
     """What a pass must do and how fast the device does it: precision, batch_size, operations, bytes, matrix_rate, copy_rate.
 
@@ -273,7 +272,7 @@ def bounds(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def memory_moments(results: Results, run_id: str) -> pandas.DataFrame:
     """What is allocated at each moment of a pass: precision, batch_size, moment, milliseconds, layer, category, mebibytes."""
     return results.query(
@@ -286,7 +285,7 @@ def memory_moments(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def memory_peaks(results: Results, run_id: str) -> pandas.DataFrame:
     """The peaks that were measured of a pass: precision, batch_size, measure, mebibytes."""
     return results.query(

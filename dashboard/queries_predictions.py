@@ -4,7 +4,6 @@ Two classifiers are compared on the pictures that both answered for. Runs of one
 their narrow `prediction` rows meet on `ordinal`; what else a picture has is asked for by the few numbers of one page.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENT = "imagenet_rn50_vs_clip"
 OUTCOMES = {
@@ -57,7 +57,7 @@ class Filter:
 EVERYTHING = Filter()
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def classifier_runs(results: Results) -> pandas.DataFrame:
     """The latest run of each variant on each data set and profile, the newest data first."""
     return results.query(
@@ -69,7 +69,7 @@ def classifier_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def outcome_counts(
     results: Results, run_a: str, run_b: str, top: int, chosen: Filter = EVERYTHING, by: str | None = None
 ) -> pandas.DataFrame:
@@ -96,7 +96,7 @@ def outcome_counts(
     return counts
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def class_outcomes(results: Results, run_a: str, run_b: str, top: int) -> pandas.DataFrame:
     """Pictures by OUTCOMES for each class and style, from which every count of a branch or a style is added up."""
     return results.query(
@@ -107,7 +107,7 @@ def class_outcomes(results: Results, run_a: str, run_b: str, top: int) -> pandas
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def classes_below(results: Results, node: str) -> frozenset[str]:
     """The classes at or below a node."""
     found = results.query("SELECT leaf_wnid FROM synset_leaf WHERE wnid = $node", node=node)
@@ -204,7 +204,7 @@ def class_similarities(results: Results, run_id: str, wnids: Sequence[str]) -> d
     return dict(zip(found.wnid, found.similarity, strict=True))
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def classifier_wnids(results: Results, run_id: str) -> list[str]:
     """The class of each of a classifier's outputs."""
     found = results.query("SELECT wnid FROM classifier_output WHERE run_id = $run_id ORDER BY position", run_id=run_id)
@@ -229,7 +229,7 @@ def outputs(results: Results, run_id: str, image_id: str) -> pandas.Series:
     return pandas.Series(dtype=float)
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def mean_probabilities(results: Results, run_id: str) -> pandas.DataFrame:
     """In one row: images, and the means of the label's probability and of the first answer's."""
     return results.query(
@@ -239,7 +239,7 @@ def mean_probabilities(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def equal_ranks(results: Results, run_a: str, run_b: str) -> tuple[int, int]:
     """On how many pictures two classifiers rank the label alike, and of how many."""
     found = results.query(
@@ -260,7 +260,7 @@ def surest_pictures(results: Results, run_id: str, limit: int) -> pandas.DataFra
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def styles(results: Results, run_id: str) -> list[str]:
     """The styles of a run's pictures; none where none is known."""
     found = results.query(

@@ -4,12 +4,12 @@ A rank that is no number of at least 1 counts nowhere; `rank_signatures` tells w
 be shown.
 """
 
-import functools
 from collections.abc import Sequence
 
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 EXPERIMENT = "image_text_retrieval"
 DIRECTIONS = ("image to text", "text to image")
@@ -27,7 +27,7 @@ VALID = " AND ".join(
 WORDS = r"' ' || regexp_replace(lower(left(text, 2000)), '[^\p{L}\p{N}]+', ' ', 'g') || ' '"
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def retrieval_runs(results: Results) -> pandas.DataFrame:
     """The latest run of each variant and seed for each data set and profile, the newest first."""
     return results.query(
@@ -46,7 +46,7 @@ def retrieval_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def rank_signatures(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """What each run ranked: run_id, captions, images, signature (equal where the captions are), invalid (rows)."""
     return results.query(
@@ -58,7 +58,7 @@ def rank_signatures(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFr
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def caption_places(results: Results, run_id: str) -> pandas.DataFrame:
     """Places of each caption's pair, captions in a fixed order: image (from 0), and above and tied each way.
 
@@ -73,7 +73,7 @@ def caption_places(results: Results, run_id: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def epoch_scores(results: Results, run_ids: tuple[str, ...]) -> pandas.DataFrame:
     """R@1 after each epoch of each run, 0 to 1: run_id, epoch, direction, queries, recall_1."""
     return results.query(
@@ -195,7 +195,7 @@ def _shifted(direction: str) -> str:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def rank_pairs(results: Results, run_a: str, run_b: str, direction: str) -> pandas.DataFrame:
     """How many queries have which rank in A and in B: rank_a, rank_b, queries; near ones together where they are too many."""
     cell = f"10 ** (round(log10({{}}) * {CELLS_PER_DECADE}) / {CELLS_PER_DECADE})"
@@ -223,7 +223,7 @@ def most_shifted(results: Results, run_a: str, run_b: str, direction: str, gaine
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def reported_results(results: Results) -> pandas.DataFrame:
     """The figures of the report that the experiment reproduces: variant, metric, value, source."""
     return results.query(

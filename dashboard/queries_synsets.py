@@ -4,8 +4,6 @@ Two classifiers are compared on the pictures whose class both know, as only thos
 of their runs, the same one twice where there is only one classifier.
 """
 
-import functools
-
 import pandas
 
 from dashboard.connection import Results
@@ -28,7 +26,7 @@ BOTH_KNOW = """FROM prediction a JOIN prediction b ON a.ordinal = b.ordinal
 BELOW_NODE = "a.wnid IN (SELECT leaf_wnid FROM synset_leaf WHERE wnid = $node)"
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def hierarchy_runs(results: Results) -> pandas.DataFrame:
     """The runs that brought synsets along, the latest first: run_id, experiment.
 
@@ -40,7 +38,7 @@ def hierarchy_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def classifier_runs(results: Results) -> pandas.DataFrame:
     """Data sets and profiles on which classifiers ran, the latest first, with their latest runs in the order of variants.
 
@@ -57,7 +55,7 @@ def classifier_runs(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def synsets(results: Results) -> pandas.DataFrame:
     """All synsets, those of ImageNet's classes with their index and names; texts are cut, as they may be foreign."""
     return results.query(
@@ -73,13 +71,13 @@ def synsets(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def edges(results: Results) -> pandas.DataFrame:
     """Which synset lies right below which: wnid, parent_wnid."""
     return results.query("SELECT wnid, parent_wnid FROM synset_parent ORDER BY ALL LIMIT $most", most=MOST_EDGES)
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def leaves(results: Results) -> pandas.DataFrame:
     """ImageNet's classes below each synset, a class being below itself: wnid, leaf_wnid."""
     return results.query("SELECT wnid, leaf_wnid FROM synset_leaf ORDER BY ALL LIMIT $most", most=20 * MOST_EDGES)
@@ -100,7 +98,7 @@ def senses(results: Results, words: list[str]) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def shared_words(results: Results) -> pandas.DataFrame:
     """Words that are lemmas of more than one of ImageNet's classes: word, wnids; words spelt alike but for case are one."""
     return results.query(
@@ -110,7 +108,7 @@ def shared_words(results: Results) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def class_scores(results: Results, a: str, b: str) -> pandas.DataFrame:
     """Right answers of two runs for each class that both know: wnid, images, top1_a, top5_a, top1_b, top5_b."""
     return results.query(
@@ -124,7 +122,7 @@ def class_scores(results: Results, a: str, b: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def rolled_scores(results: Results, a: str, b: str) -> pandas.DataFrame:
     """`class_scores` summed over the classes below each synset: wnid, classes, images, top1_a, top5_a, top1_b, top5_b."""
     return results.query(
@@ -235,7 +233,7 @@ def confusions(results: Results, run_id: str, other_run: str, node: str, limit: 
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def answer_depths(results: Results, a: str, b: str) -> pandas.DataFrame:
     """Pictures by how deep the nearest common ancestor of label and wrong first answer lies: depth_a, depth_b, pictures.
 
@@ -250,7 +248,7 @@ def answer_depths(results: Results, a: str, b: str) -> pandas.DataFrame:
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def frequent_ancestors(results: Results, run_id: str, other_run: str, limit: int = 200) -> pandas.DataFrame:
     """Where a run's wrong first answers meet their labels, on pictures that the other run knows too: wnid, depth, pictures."""
     return results.query(
@@ -262,7 +260,7 @@ def frequent_ancestors(results: Results, run_id: str, other_run: str, limit: int
     )
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def known_classes(results: Results, a: str, b: str) -> list[str]:
     """The classes that both runs' classifiers can answer with."""
     found = results.query(

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,8 @@ from dashboard import notes
 from dashboard.connection import Results
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST_SECONDS = 600
+LONGEST_SECONDS = 600  # of waiting for others, and again of writing
+MOST_MEGABYTES = 100  # of a report: it is in the server's memory while it is sent
 REPORT = "report_made"  # what of this session's state holds the report, with the results that it is of
 _one_at_a_time = threading.Lock()  # so that impatient people do not take all of a server
 Tell = Callable[[float, str], object]
@@ -77,9 +79,20 @@ def report_button(results: Results) -> None:
     streamlit.rerun(scope="fragment")
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """While nothing else is saved. Raises RuntimeError where that is waited for too long."""
+    if not _one_at_a_time.acquire(timeout=LONGEST_SECONDS):
+        raise RuntimeError("Others are saving pages and reports. Try again later.")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
 def _written(results: Results, options: list[str], tell: Tell | None = None) -> bytes:
     """The HTML that a process of its own writes. Raises RuntimeError with its last words where it writes none."""
-    with _one_at_a_time, TemporaryDirectory() as folder:
+    with _alone(), TemporaryDirectory() as folder:
         output = Path(folder) / "report.html"
         files = ["--results", str(results.path.absolute()), "--images", str(results.images.absolute()), "--output", str(output)]
         command = [sys.executable, "-m", "dashboard.report", *files, *options]
@@ -99,4 +112,8 @@ def _written(results: Results, options: list[str], tell: Tell | None = None) -> 
             limit.cancel()
         if process.returncode != 0 or not output.is_file():
             raise RuntimeError(f"This could not be saved: {last[:300] or 'it took too long'}")
+        if output.stat().st_size > MOST_MEGABYTES * 10**6:
+            raise RuntimeError(
+                f"This is larger than the {MOST_MEGABYTES} MB that a dashboard saves. Write it with: python -m dashboard.report"
+            )
         return output.read_bytes()

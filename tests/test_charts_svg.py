@@ -50,6 +50,17 @@ def test_only_places_are_rounded_and_labels_hold_what_is_told():
     assert not re.search(r' d="[^"]*\d\.\d{2}', svg)
 
 
+def test_percentages_are_written_as_in_texts():
+    rows = ROWS.assign(value=[0.084, 0.5])
+    told = [altair.Tooltip("value:Q", title="share", format=".1%")]
+    shares = (
+        altair.Chart(rows).mark_bar().encode(x=altair.X("value:Q", axis=altair.Axis(format=".0%")), y="name:N", tooltip=told)
+    )
+    svg = charts_svg.drawn(partial(as_it_is, shares), rows, 500).svg
+    assert re.findall(r'aria-label="(share[^"]*)"', svg) == ["share: 8.4\u00a0%", "share: 50.0\u00a0%"]
+    assert "50\u00a0%</text>" in svg
+
+
 @pytest.mark.parametrize("width_px", [320, 500, 980])
 def test_a_chart_is_as_wide_as_it_was_asked_to_be(width_px):
     assert int(re.search(r'width="(\d+)"', charts_svg.drawn(partial(bars, ROWS), ROWS, width_px).svg)[1]) == width_px
@@ -123,7 +134,7 @@ def test_kept_answers_are_those_of_the_same_question():
         (None, None, "–"),
         (1234567, None, "1,234,567"),
         (1.25, "{:.1f}", "1.2"),
-        (0.5, "{:.0%}", "50%"),
+        (0.5, "{:.0%}", "50\u00a0%"),
         (0.5, str, "0.5"),
         ("none", "{:.1f}", "none"),
         (True, None, "yes"),

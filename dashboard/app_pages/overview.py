@@ -1,6 +1,5 @@
 """What was found, in a sentence each, with the way to the pages behind it."""
 
-import functools
 import re
 from types import ModuleType
 from typing import Any
@@ -21,6 +20,7 @@ from dashboard.app_pages import (
 )
 from dashboard.components import gallery
 from dashboard.connection import Results, ResultsError
+from dashboard.kept import kept
 from dashboard.layout import Finding, Pages
 from dashboard.views import notes
 
@@ -81,7 +81,7 @@ def _answers(results: Results) -> tuple[dict[ModuleType, list[Finding]], list[st
     return answered, list(dict.fromkeys(problems))
 
 
-@functools.lru_cache(maxsize=4 * len(EXPERIMENTS))
+@kept
 def _found(experiment: ModuleType, results: Results) -> list[Finding]:
     """The findings of an experiment, worked out once for each state of the results."""
     return experiment.findings(results)

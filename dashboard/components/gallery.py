@@ -14,9 +14,12 @@ import pandas
 import streamlit
 from PIL import Image
 
+from dashboard.connection import is_latest
+
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 THUMBNAIL_PX = 192  # the longer side
 LARGEST_MASK_PX = 512
+SHOWN = "shown_results"  # in the session: those that the page was drawn on
 MISSING = ""  # stands for a picture that should be there and cannot be read
 LARGEST_PIXELS = 64_000_000
 HERE = Path(__file__).parent
@@ -69,10 +72,11 @@ def show(
     A picture is at least `cell_width_rem` wide; what does not fit beside the others goes below them. Below all rows stand the
     `legends`: by title, the color of each name, left out where it is not of the form #rrggbb.
     """
+    row_keys = {row.key for row in rows}  # what is called later is kept for the whole session: without the pictures
 
     def opened() -> None:
         row_key = streamlit.session_state[key].get("opened")
-        if on_open is not None and row_key in {row.key for row in rows}:
+        if on_open is not None and row_key in row_keys:
             on_open(row_key)
 
     pictures: dict[str, int] = {}  # each is sent once, however many cells show it
@@ -92,7 +96,19 @@ def show(
             for title, colors in (legends or {}).items()
         ],
     }
+    if any(MISSING in (cell.photo, cell.mask) for row in rows for cell in row.cells):
+        _draw_anew_where_replaced()
     _component(key=key, data=data, on_opened_change=opened)
+
+
+def _draw_anew_where_replaced() -> None:
+    """Draw the page on the file as it is now, where that is not the one that it was drawn on.
+
+    With a run that was replaced went its pictures.
+    """
+    shown = streamlit.session_state.get(SHOWN)
+    if shown is not None and not is_latest(shown):
+        streamlit.rerun()
 
 
 def _cell_data(cell: Cell, pictures: dict[str, int]) -> dict[str, str | int | None]:
@@ -126,7 +142,7 @@ def find_picture(images: Path, relative: str | None) -> Path | None:
 
 def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str:
     """A photo as a JPEG data URL no larger than `longest_px`; MISSING where it cannot be read."""
-    return _photo_url(path, path.stat().st_mtime_ns, longest_px) if path else MISSING
+    return _photo_url(path, _modified_ns(path), longest_px) if path else MISSING
 
 
 @functools.lru_cache(maxsize=2000)
@@ -145,7 +161,7 @@ def _photo_url(path: Path, modified_ns: int, longest_px: int) -> str:
 
 def mask_url(path: Path | None) -> str:
     """A mask in its palette's colours as a PNG data URL; MISSING where it cannot be read."""
-    return _mask_url(path, path.stat().st_mtime_ns) if path else MISSING
+    return _mask_url(path, _modified_ns(path)) if path else MISSING
 
 
 @functools.lru_cache(maxsize=4000)
@@ -165,7 +181,7 @@ def four_way_url(truth: Path | None, mask_a: Path | None, mask_b: Path | None, c
     paths = (truth, mask_a, mask_b)
     if any(path is None for path in paths):
         return MISSING
-    return _four_way_url(paths, tuple(path.stat().st_mtime_ns for path in paths if path), class_count)
+    return _four_way_url(paths, tuple(_modified_ns(path) for path in paths if path), class_count)
 
 
 @functools.lru_cache(maxsize=2000)
@@ -190,10 +206,10 @@ def and_or_url(truth: Path | None, mask: Path | None, constant_class: int = 0) -
 
     The prediction is `mask`, or `constant_class` everywhere where that is None. MISSING where a mask cannot be read.
     """
-    true = _read_mask(truth, truth.stat().st_mtime_ns)[0] if truth else None
+    true = mask_classes(truth)
     if true is None:
         return MISSING
-    predicted = _read_mask(mask, mask.stat().st_mtime_ns)[0] if mask else np.full_like(true, constant_class)
+    predicted = mask_classes(mask) if mask else np.full_like(true, constant_class)
     if predicted is None or predicted.shape != true.shape:
         return MISSING
     seen = (true != 0).astype(np.uint8) + (predicted != 0)
@@ -202,7 +218,15 @@ def and_or_url(truth: Path | None, mask: Path | None, constant_class: int = 0) -
 
 def mask_classes(path: Path | None) -> np.ndarray | None:
     """The class of each pixel of a mask, (H, W) uint8; None where it cannot be read."""
-    return _read_mask(path, path.stat().st_mtime_ns)[0] if path else None
+    return _read_mask(path, _modified_ns(path))[0] if path else None
+
+
+def _modified_ns(path: Path) -> int:
+    """When a file was written; 0 where it is gone since it was found, as a run's pictures are when the run is replaced."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read_mask(path: Path, modified_ns: int) -> tuple[np.ndarray | None, list[int]]:

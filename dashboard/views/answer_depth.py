@@ -124,6 +124,7 @@ def draw(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None) -> Non
     panel.show(_ancestors(results, hierarchy, pair, depths), "ancestors", open_in_explorer)
 
 
+@kept
 def depth_shares(results: Results, hierarchy: SynsetHierarchy, pair: Pair) -> pandas.DataFrame:
     """Share of wrong answers by depth, of the classifiers and of random answers: classifier, depth, pictures, share."""
     counted = rows.answer_depths(results, pair.run_a, pair.run_b)

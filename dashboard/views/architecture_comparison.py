@@ -1,6 +1,5 @@
 """Two encoders side by side: their layers from the rows, aligned stage by stage, and what differs."""
 
-import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +10,7 @@ from itertools import zip_longest
 import pandas
 
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.queries_architectures import STAGES, encoder_layers, encoder_runs
 
 ENCODERS = {"torchvision_rn50": "torchvision RN50", "clip_rn50": "CLIP RN50"}
@@ -118,7 +118,7 @@ class Part:
         return count(self.of(0)), count(self.of(1))
 
 
-@functools.lru_cache(maxsize=8)
+@kept
 def encoder_stages(results: Results, profile: str | None = None) -> tuple[Part, ...] | None:
     """Both encoders in a profile, or in any, stage by stage; None where one of them has not run."""
     runs = encoder_runs(results, profile)

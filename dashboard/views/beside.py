@@ -1,6 +1,5 @@
 """What the same experiment found on other data, in another profile or on a teammate's machine, beside what the page shows."""
 
-import functools
 from types import ModuleType
 
 import streamlit
@@ -41,7 +40,7 @@ def choice_count(results: Results, experiment: str) -> int:
     return len(own.drop_duplicates(["dataset", "profile"]))
 
 
-@functools.lru_cache(maxsize=40)
+@kept
 def findings_of(module: ModuleType, results: Results) -> list[Finding]:
     """The findings of an experiment, worked out once for each state of the results."""
     return module.findings(results)

@@ -1,6 +1,5 @@
 """WordNet's tree of ImageNet's classes, held in memory: names, ways up, nearest common ancestors, branches of equal weight."""
 
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -10,6 +9,7 @@ import pandas
 
 from dashboard import queries_hierarchy, queries_synsets
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 WNID = re.compile(r"n\d{8}")
 MOST_BRANCHES = 12
@@ -153,7 +153,7 @@ class Hierarchy:
         return [wnid for _, _, wnid in sorted(found)[:limit]]
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def hierarchy_of(results: Results) -> Hierarchy:
     """The tree that some results hold, which may be empty."""
     return Hierarchy(queries_hierarchy.synsets(results), queries_synsets.edges(results), queries_synsets.leaves(results))

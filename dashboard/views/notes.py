@@ -6,6 +6,7 @@ that dialog, so that what was chosen on the page stays as it is.
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -147,17 +148,17 @@ def _form(results: Results, subject: str, key: str, address: str) -> None:
             width=320,
         )
         streamlit.text_area("Note", key=f"{key}_text", max_chars=notes.MOST_CHARACTERS["text"], height=100)
-        streamlit.form_submit_button("Add note", on_click=_add, args=(results, subject, key, address))
+        streamlit.form_submit_button("Add note", on_click=_add, args=(notes.beside(results.path), subject, key, address))
     if problem := streamlit.session_state.pop(f"{key}_problem", ""):
         streamlit.error(layout.plain(problem, longest=1000))
     streamlit.caption("Everyone who sees these results can read it; it cannot be taken back here.")
 
 
-def _add(results: Results, subject: str, key: str, address: str) -> None:
+def _add(path: Path, subject: str, key: str, address: str) -> None:
     """Write down what stands in the form; what could not be saved stays in it."""
     author, text = (str(streamlit.session_state.get(f"{key}_{name}") or "") for name in ("author", "text"))
     try:
-        notes.append(notes.beside(results.path), notes.written_now(author, subject, address, text))
+        notes.append(path, notes.written_now(author, subject, address, text))
     except NotesError as error:
         streamlit.session_state[f"{key}_problem"] = str(error)
         return

@@ -8,18 +8,18 @@ import streamlit
 from dashboard import charts_predictions as charts
 from dashboard import intervals, layout
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.contest import MEASURES, Contest, Tally, tally
-from dashboard.views.hierarchy import Hierarchy, hierarchy_of
+from dashboard.views.hierarchy import hierarchy_of
 
 DIFFERING_CLASSES = 8  # each way
+FEW_CLASSES = 200  # the table of so many is drawn unseen; one of a thousand takes longer than all the rest
 
 
 def by_style_and_class(results: Results, contest: Contest) -> None:
     """Draw the whole view."""
-    tree = hierarchy_of(results)
-    by_class = contest.counts(results, by="wnid").dropna(subset="wnid")
-    by_class = by_class[by_class.images > 0]
-    if by_class.empty:
+    table = class_table(results, contest)
+    if table.empty:
         streamlit.info("No picture has a label that is a class of both, so that there is nothing to compare.")
         return
     streamlit.subheader("By style")
@@ -32,12 +32,13 @@ def by_style_and_class(results: Results, contest: Contest) -> None:
     else:
         streamlit.caption("Lines are Wilson’s 95 % intervals. The paired difference of a style stands in its tooltip.")
     streamlit.subheader("Classes that differ most")
-    table = class_table(contest, tree, by_class)
     _class_chart(contest, table)
-    with streamlit.expander(f"All {len(table)} classes as a table"):
-        formats = {name: "{:.3f}" for name in table if name.endswith(": share")}
-        signed = dict.fromkeys(("B minus A", "95 % from", "to"), "{:+.3f}")
-        layout.table(table, "accuracy_of_classes", formats | signed)
+    all_classes = f"All {len(table)} classes as a table"
+    with streamlit.expander(all_classes, key="accuracy_of_all_classes", on_change="rerun") as opened:
+        if opened.open or len(table) <= FEW_CLASSES:
+            formats = {name: "{:.3f}" for name in table if name.endswith(": share")}
+            signed = dict.fromkeys(("B minus A", "95 % from", "to"), "{:+.3f}")
+            layout.table(table, "accuracy_of_classes", formats | signed)
     layout.csv_button(table, "accuracy_by_class")
 
 
@@ -67,10 +68,15 @@ def style_rows(contest: Contest, by_style: pandas.DataFrame, everything: Tally) 
     )
 
 
-def class_table(contest: Contest, tree: Hierarchy, by_class: pandas.DataFrame) -> pandas.DataFrame:
-    """A row for each class: pictures, both models' right answers and shares, the paired difference; B's largest lead first."""
-    rows = []
-    for _, row in by_class.iterrows():
+@kept
+def class_table(results: Results, contest: Contest) -> pandas.DataFrame:
+    """A row for each class: pictures, both models' right answers and shares, the paired difference; B's largest lead first.
+
+    Empty where no class of both has a picture.
+    """
+    tree, rows = hierarchy_of(results), []
+    by_class = contest.counts(results, by="wnid").dropna(subset="wnid")
+    for _, row in by_class[by_class.images > 0].iterrows():
         counted = tally(row)
         lead = counted.lead_of_b
         rows.append(
@@ -88,6 +94,8 @@ def class_table(contest: Contest, tree: Hierarchy, by_class: pandas.DataFrame) -
             }
         )
     table = pandas.DataFrame(rows)
+    if table.empty:
+        return table
     return table.sort_values(["B minus A", "pictures", "wnid"], ascending=[False, False, True], ignore_index=True)
 
 

@@ -10,6 +10,7 @@ import pandas
 
 from dashboard import queries_synsets as rows
 from dashboard.connection import Results
+from dashboard.kept import kept
 
 MOST_WAYS = 12
 LONGEST_WAY = 40  # twice WordNet's, so that a foreign file's circle has an end
@@ -111,7 +112,7 @@ def _match(wanted: str, wnid: str, words: list[str]) -> int | None:
     return 3 if any(wanted in word for word in words) else None
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def hierarchy_of(results: Results) -> SynsetHierarchy:
     """All synsets of these results."""
     synsets = {found.wnid: found for found in rows.synsets(results).itertuples(index=False)}

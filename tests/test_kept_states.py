@@ -1,0 +1,144 @@
+"""A state of the results file that was replaced goes, with all that was kept of it, when nobody looks at it any more."""
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+import pytest
+from result_files import Tables
+from streamlit.testing.v1 import AppTest
+
+from compute.results import publish
+from dashboard import queries
+from dashboard.components import gallery
+from dashboard.connection import Results, is_latest, open_results
+from dashboard.kept import Answers, kept
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's tests leave a page in place of the main module, which processes that are started later would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def held_files() -> int:
+    """Files that this process holds though they are gone."""
+    held = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            held += os.readlink(f"/proc/self/fd/{descriptor}").endswith("results.duckdb (deleted)")
+        except OSError:
+            continue
+    return held
+
+
+def test_states_that_were_replaced_do_not_pile_up(tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]) -> None:
+    results, images = tiny_results
+    before, threads = held_files(), len(os.listdir("/proc/self/task"))
+    for number in range(8):
+        opened = open_results(results, images)
+        assert len(queries.runs(opened)) == number + 1
+        queries.comparisons(opened)
+        queries.fingerprint(opened)
+        publish(results, images, make_trial(f"run-{number + 2}", f"trial-{number + 2}"))
+    gc.collect()
+    assert held_files() - before <= 2  # those that were opened last
+    assert len(os.listdir("/proc/self/task")) - threads <= 6
+
+
+def test_what_somebody_looks_at_stays_as_it_is(tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]) -> None:
+    results, images = tiny_results
+    first = open_results(results, images)
+    assert is_latest(first)
+    for number in range(4):
+        publish(results, images, make_trial(f"run-{number + 2}", f"trial-{number + 2}"))
+        open_results(results, images)
+    assert not is_latest(first)
+    assert len(first.query("FROM run")) == 1
+    results.unlink()
+    assert not is_latest(first)
+
+
+def test_what_was_kept_of_a_state_goes_with_the_next(
+    tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]
+) -> None:
+    results, images = tiny_results
+    first = open_results(results, images)
+    assert len(queries.runs(first)) == 1
+    assert open_results(results, images) is first
+    assert (len(first.kept), len(first.answers)) == (1, 1)
+    publish(results, images, make_trial("run-2", "trial-2"))
+    open_results(results, images)
+    assert (len(first.kept), len(first.answers)) == (0, 0)
+    assert len(queries.runs(first)) == 1  # of what it always was
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_page_whose_pictures_went_with_their_run_is_drawn_anew(tiny_results: tuple[Path, Path], comes_back: bool) -> None:
+    def page() -> None:
+        import os
+
+        import streamlit
+
+        from dashboard.components import gallery
+        from dashboard.connection import open_results
+
+        path, images = streamlit.session_state["files"]
+        streamlit.session_state["drawn"] = drawn = streamlit.session_state.get("drawn", 0) + 1
+        streamlit.session_state[gallery.SHOWN] = open_results(path, images)
+        if drawn == 1:
+            os.utime(path)  # as if another file were in its place
+        is_gone = drawn == 1 or not streamlit.session_state["comes_back"]
+        cell = gallery.Cell("mask", "a mask", mask=gallery.MISSING if is_gone else "data:image/png;base64,")
+        gallery.show([gallery.Row("1", "Picture 1", [cell])], "gallery", 0.5)
+
+    app = AppTest.from_function(page, default_timeout=30)
+    app.session_state["files"], app.session_state["comes_back"] = tiny_results, comes_back
+    app.run()
+    assert not app.exception
+    assert app.session_state["drawn"] == 2  # and not for ever where the picture is not there at all
+    [element] = app.get("bidi_component")
+    assert ("picture missing" in element.proto.json) is not comes_back
+
+
+def test_a_picture_that_is_gone_since_it_was_found_is_missing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.png"
+    urls = [
+        gallery.photo_url(gone),
+        gallery.mask_url(gone),
+        gallery.four_way_url(gone, gone, gone, 3),
+        gallery.and_or_url(gone, gone),
+    ]
+    assert urls == [gallery.MISSING] * 4
+    assert gallery.mask_classes(gone) is None
+
+
+def test_answers_are_kept_with_the_results_that_they_are_of(tiny_results: tuple[Path, Path]) -> None:
+    asked = []
+
+    @kept
+    def count(results: Results, table: str, frame: pandas.DataFrame | None = None) -> int:
+        asked.append(table)
+        return len(results.query(f"FROM {table}"))
+
+    opened = open_results(*tiny_results)
+    frames = [pandas.DataFrame({"a": [value]}) for value in (1, 1, 2)]
+    assert [count(opened, "run"), count(opened, table="run"), count(opened, "run"), count(results=opened, table="run")] == [
+        1
+    ] * 4
+    assert [count(opened, "image", frame) for frame in frames] == [2] * 3
+    assert asked == ["run", "run", "run", "image", "image"]  # named or not are two ways to ask; equal frames are one
+    assert {len(answers._found) for function, answers in opened.answers.items() if function is count.__wrapped__} == {5}
+
+
+def test_of_many_answers_the_one_not_asked_for_the_longest_goes() -> None:
+    answers, worked_out = Answers(most=2), []
+
+    def get(key: str) -> str:
+        return answers.get(key, lambda: worked_out.append(key) or key.upper())
+
+    assert [get(key) for key in "abacab"] == list("ABACAB")
+    assert worked_out == ["a", "b", "c", "b"]
