@@ -2,9 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+
+from compute.results import ROW_GROUP_ROWS
 
 LOWER_VARIANT, FP32_VARIANT = "clip_80_templates_half", "clip_80_templates"
 PRECISIONS = "(VALUES ('fp32'), ('fp16'), ('bf16'), ('tf32')) precisions(precision)"
@@ -42,6 +46,19 @@ STATEMENTS = (
 )
 
 
+@contextmanager
+def changing(results: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a copy of the file, which takes its place at the end: whoever reads the file as it is can go on."""
+    unfinished = results.with_name(f".{results.name}.changed")
+    shutil.copyfile(results, unfinished)
+    with duckdb.connect() as connection:
+        # With DuckDB's own size of row groups, its checkpoint would write the file's small ones anew, as larger ones.
+        connection.execute(f"ATTACH '{unfinished}' AS results (ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
+        connection.execute("USE results")
+        yield connection
+    os.replace(unfinished, results)
+
+
 def add_precision_rows(results: Path) -> tuple[str, str]:
     """Write the rows, where there are none yet, beside CLIP's runs in single and half precision; returns those two runs."""
     with duckdb.connect(str(results), read_only=True) as connection:
@@ -49,12 +66,9 @@ def add_precision_rows(results: Path) -> tuple[str, str]:
         is_there = connection.execute("SELECT count(*) FROM precision_drift").fetchone() != (0,)
     pair = {"fp32": runs[FP32_VARIANT], "lower": runs[LOWER_VARIANT]}
     if not is_there:
-        unfinished = results.with_name(f".{results.name}.with_precisions")
-        shutil.copyfile(results, unfinished)  # whoever reads the file as it is can go on
-        with duckdb.connect(str(unfinished)) as connection:
+        with changing(results) as connection:
             connection.execute("SELECT setseed(0.5)")
             for statement in STATEMENTS:
                 used = {name: run_id for name, run_id in pair.items() if f"${name}" in statement}
                 connection.execute(statement, used)
-        os.replace(unfinished, results)
     return pair["fp32"], pair["lower"]
