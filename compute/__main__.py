@@ -8,7 +8,6 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from compute import merge, merge_report, plan, references, results
@@ -45,7 +44,7 @@ from compute.options import (
     VocOption,
 )
 from compute.trials import Engine as TrialEngine
-from compute.trials import Outcome, one_after_another, run_trials
+from compute.trials import Outcome, explained_os_error, one_after_another, run_trials, shown
 
 app = typer.Typer(
     help="Compute Contrast's experiments once, and keep what they find in results.duckdb.",
@@ -61,7 +60,10 @@ def _friendly_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, results.ResultsError) as error:
-        console.print(f"[red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[red]{shown(str(error))}[/]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except OSError as error:  # of a folder that closes itself while it is read, and the like
+        console.print(f"[red]{shown(explained_os_error(error))}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -111,7 +113,7 @@ def list_trials(
         )
         for trial in own:
             state = f"[green]done[/], run {there[trial.key]}" if trial.key in there else "not yet"
-            table.add_row(trial.variant, str(trial.seed), trial.data.name, state)
+            table.add_row(shown(trial.variant), str(trial.seed), shown(trial.data.name), state)
         console.print(f"\n[bold]{experiment.QUESTION}[/]", highlight=False)
         console.print(table, highlight=False)
 
@@ -150,11 +152,12 @@ def doctor(
         blip_weights=blip_weights,
         cache=cache,
     )
-    findings = examine(choices, device.value, results_file, images)
+    with _friendly_errors():
+        findings = examine(choices, device.value, results_file, images)
     table = Table("", "What", "Found", "What to do", title=f"Profile {profile.value}", title_justify="left")
     for finding in findings:
         state, remedy = ("[green]ok[/]", "") if finding.good else ("[red]lacks[/]", finding.remedy)
-        table.add_row(state, finding.what, escape(finding.found), escape(remedy))
+        table.add_row(state, finding.what, shown(finding.found), shown(remedy))
     console.print(table, highlight=False)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
@@ -225,10 +228,10 @@ def add_references(
     console.print(f"{added.new} figures added, {added.already_there} were there already.", highlight=False)
     for (experiment, variant, metric), old, new in added.replaced:
         told = f"Replaced {metric} of {experiment}, {variant}: {old:g} by {new:g}."
-        console.print(escape(told), highlight=False, soft_wrap=True)
+        console.print(shown(told), highlight=False, soft_wrap=True)
     for experiment, variant in added.without_run:
         told = f"No run of {experiment} is called {variant}, so no page shows its figures yet."
-        console.print(f"[yellow]{escape(told)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{shown(told)}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command("merge")
@@ -252,7 +255,7 @@ def merge_results(
         merged = merge.merge(theirs, results_file, images, their_images, name)
     for told in merge_report.report(merged):
         console.print(told, highlight=False, soft_wrap=isinstance(told, str))
-    console.print(escape(f"Results are in {results_file}, pictures in {images}."), highlight=False, soft_wrap=True)
+    console.print(shown(f"Results are in {results_file}, pictures in {images}."), highlight=False, soft_wrap=True)
 
 
 def _engine(engine: Engine, address: str | None, device: Device) -> tuple[TrialEngine, torch.device]:
@@ -284,12 +287,13 @@ def _summarise(outcome: Outcome, results_file: Path, images: Path) -> None:
         parts.append(f"{outcome.already_there} were there already")
     if outcome.failed:
         parts.append(f"[red]{len(outcome.failed)} failed[/] (see above)")
-    console.print(f"\n[bold]{', '.join(parts)}.[/] Results are in {results_file}, pictures in {images}.", highlight=False)
+    where = shown(f"Results are in {results_file}, pictures in {images}.")
+    console.print(f"\n[bold]{', '.join(parts)}.[/] {where}", highlight=False)
     if outcome.interrupted:
         console.print("Stopped. What was finished is kept; the same command goes on from here.")
         return
-    shown = "" if (results_file, images) == (RESULTS, IMAGES) else f"CONTRAST_RESULTS={results_file} CONTRAST_IMAGES={images} "
-    console.print(f"Look at them: {shown}streamlit run dashboard/app.py", highlight=False, soft_wrap=True)
+    named = "" if (results_file, images) == (RESULTS, IMAGES) else f"CONTRAST_RESULTS={results_file} CONTRAST_IMAGES={images} "
+    console.print(shown(f"Look at them: {named}streamlit run dashboard/app.py"), highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

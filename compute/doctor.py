@@ -114,7 +114,7 @@ def _street_pairs(choices: plan.Choices) -> Finding:
     what = "Street pairs, for " + " and ".join(experiment.NAME for experiment in plan.ON_STREET_PAIRS)
     try:
         source = plan.street_pairs(choices)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return _refused(what, error, given=choices.pairs is not None)
     counts = f"{len(source.files[0])} for training, {len(source.files[1])} for validation"
     return _drawn_or_there(what, f"{source.name}: {counts}", drawn=source.world_seed is not None)
@@ -124,7 +124,7 @@ def _labelled_images(choices: plan.Choices) -> Finding:
     what = f"Labelled images, for {segmentation_decoder_heads.NAME}"
     try:
         source = plan.labelled_images(choices)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return _refused(what, error, given=True)
     return _drawn_or_there(what, source.name, drawn=isinstance(source, ScenesSource))
 
@@ -133,7 +133,7 @@ def _class_images(choices: plan.Choices) -> Finding:
     what = "Class images, for " + " and ".join(experiment.NAME for experiment in plan.ON_CLASS_IMAGES)
     try:
         source = plan.class_images(choices)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return _refused(what, error, given=choices.image_folder is not None)
     classes = len({entry.wnid for entry in source.listed if entry.wnid})
     return _drawn_or_there(
@@ -145,7 +145,7 @@ def _captioned_images(choices: plan.Choices) -> Finding:
     what = "Captioned images, for " + " and ".join(experiment.NAME for experiment in plan.ON_CAPTIONED_IMAGES)
     try:
         source = plan.captioned_images(choices)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return _refused(what, error, given=choices.captions is not None)
     if not isinstance(source, FolderCaptions):
         return _drawn_or_there(what, source.name, drawn=True)
@@ -154,8 +154,10 @@ def _captioned_images(choices: plan.Choices) -> Finding:
     return Finding(what, True, f"{source.name}: {counts}")
 
 
-def _refused(what: str, error: DataError, given: bool) -> Finding:
+def _refused(what: str, error: DataError | OSError, given: bool) -> Finding:
     """What an error says is wrong, and what it says to do."""
+    if isinstance(error, OSError):
+        return Finding(what, False, f"{error.filename}: {error.strerror or error}", "name another, or mend its permissions")
     found, _, remedy = str(error).partition(". ") if given else str(error).partition(": ")
     return Finding(what, False, found, remedy)
 
@@ -171,7 +173,7 @@ def _wordnet() -> Finding:
     what = "WordNet, for " + ", ".join(experiment.NAME for experiment in users)
     try:
         wordnet.verify()
-    except DataError as error:
+    except (DataError, OSError) as error:
         return _refused(what, error, given=True)
     return Finding(what, True, f"{len(wordnet.FILES)} files, whole")
 
@@ -189,9 +191,9 @@ def _weights(choices: plan.Choices) -> list[Finding]:
 
 def _weights_of(what: str, file: Path | None, place: official_weights.Place) -> Finding:
     if file is not None:
-        return Finding(
-            what, file.is_file(), f"{file}{'' if file.is_file() else ' is not there'}", "name the file that holds them"
-        )
+        good = os.path.isfile(file)
+        found = f"{file}{'' if good else ' is no file' if os.path.lexists(file) else ' is not there'}"
+        return Finding(what, good, found, "name the file that holds them")
     if not place.path.exists():
         return Finding(what, True, f"will be downloaded to {place.path}")
     good = place.path.is_file() and official_weights.file_digest(place.path).startswith(place.sha256)

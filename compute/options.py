@@ -46,12 +46,12 @@ ProfileOption = Annotated[
 DeviceOption = Annotated[Device, typer.Option(help="auto takes a CUDA GPU where there is one.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="The file that holds all results.", dir_okay=False)]
 ImagesOption = Annotated[Path, typer.Option(help="The folder of the pictures that results name.", file_okay=False)]
-SeedOption = Annotated[int, typer.Option(min=0, help="The first of each experiment's seeds.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2_000_000_000, help="The first of each experiment's seeds.")]
 PairsOption = Annotated[
     Path | None, typer.Option(help="Folder of street pairs: train/*.jpg and val/*.jpg, photo left, mask right.")
 ]
 LabelsOption = Annotated[Labels, typer.Option(help="palette: the nearest palette colour. kmeans: the notebook's clusters.")]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Train for so many epochs instead of the profile's.")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, max=30_000, help="Train for so many epochs instead of the profile's.")]
 ImageFolderOption = Annotated[
     Path | None, typer.Option(help="Folder of pictures: one folder per wnid, files named wnid_*.jpg, or a manifest.csv.")
 ]

@@ -170,7 +170,7 @@ def test_a_wrong_value_in_the_configuration_is_told(captioner_folder: Path) -> N
     config = json.loads((captioner_folder / "config.json").read_text())
     config["text_config"]["hidden_size"] = "wide"
     (captioner_folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="cannot be loaded as BLIP's weights"):
+    with pytest.raises(DataError, match=r"config\.json: text_config\.hidden_size is 'wide', and must be a whole number"):
         blip.official_captioner(captioner_folder)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compute.data.errors import DataError
+from compute.data.errors import DataError, short
 from compute.data.text_files import csv_rows, read_text
 
 NEEDED_COLUMNS = ("file", "caption")
@@ -91,7 +91,7 @@ def _csv_captions(path: Path, text: str, left_out: Tally) -> Iterator[Told]:
 
 def _coco_captions(path: Path, text: str, left_out: Tally) -> Iterator[Told]:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is no whole JSON ({error}). Copy or download it again. {EXPECTED}") from error
     images, annotations = (content.get(key) if isinstance(content, dict) else None for key in ("images", "annotations"))
@@ -101,7 +101,14 @@ def _coco_captions(path: Path, text: str, left_out: Tally) -> Iterator[Told]:
         raise DataError(
             f"{path}: none of its {len(annotations)} annotations has a 'caption', as of COCO's files captions_* do."
         )
-    names = {_number(entry, "id"): entry["file_name"] for entry in images if isinstance(_of(entry, "file_name"), str)}
+    names: dict[int | str | None, str] = {}
+    for entry in images:
+        number, name = _number(entry, "id"), _of(entry, "file_name")
+        if isinstance(name, str) and names.setdefault(number, name) != name:
+            raise DataError(
+                f"{path}: the image id {number} is that of two files, {short(names[number])} and {short(name)}, so nobody "
+                "knows which of them its captions are of. Copy or download it again."
+            )
     for place, entry in enumerate(annotations, start=1):
         caption, number = _of(entry, "caption"), _number(entry, "image_id")
         if not isinstance(caption, str):
@@ -110,6 +117,16 @@ def _coco_captions(path: Path, text: str, left_out: Tally) -> Iterator[Told]:
             left_out.add("captions of an image that the file does not list", f"image_id {number} of annotation {place}")
         else:
             yield Told(f"annotation {place}", names[number].strip(), _cleaned(caption))
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, which may hold a name once; Python would take the last of several without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name '{short(twice)}' is twice in one object")
+    return found
 
 
 def _of(entry: Any, key: str) -> Any:

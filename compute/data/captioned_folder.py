@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from compute.data.caption_files import EXPECTED, SPLITS, Tally, Told, read_captions
-from compute.data.class_images import CACHE_VERSION, LONGEST_NAME, ImageSource, file_digest
+from compute.data.class_images import CACHE_VERSION, ImageSource
 from compute.data.errors import DataError
+from compute.data.files import LONGEST_NAME, file_digest, folder_problem, read_limited
 from compute.data.image_folder import FOLDER_SOURCE, NOT_STATED, Listed, natural_order
 from compute.data.labelled_images import Captions
 from compute.data.voc import PHOTOS, VocSource
@@ -65,9 +66,8 @@ def folder_captions(directory: Path, file: Path, limits: Limits) -> FolderCaptio
     Every picture that is taken is read for its digest. Raises DataError where the folder is missing, the file cannot be used,
     or a split has no picture.
     """
-    if not directory.is_dir():
-        what = "is a file, not a folder" if directory.exists() else "there is no such folder"
-        raise DataError(f"{directory}: {what}. Name the folder of the pictures that {file} captions.")
+    if problem := folder_problem(directory):
+        raise DataError(f"{directory}: {problem}. Name the folder of the pictures that {file} captions.")
     name = re.sub(r"[^\w .-]", "_", directory.resolve().name)
     return _described(directory, file, limits, {}, f"{name} captions", FOLDER_SOURCE, NOT_STATED)
 
@@ -76,7 +76,7 @@ def voc_captions(directory: Path, file: Path, limits: Limits) -> FolderCaptions:
     """The same for VOC 2012's photos; `directory` is its VOC2012 folder, VOCdevkit, or what holds that."""
     candidates = (directory, directory / "VOC2012", directory / "VOCdevkit" / "VOC2012")
     for folder in candidates:
-        if (folder / PHOTOS).is_dir():
+        if os.path.isdir(folder / PHOTOS):
             splits = _voc_splits(folder)
             return _described(
                 folder / PHOTOS, file, limits, splits, f"{VocSource.name} captions", VocSource.source, VocSource.license
@@ -178,7 +178,7 @@ def _voc_splits(folder: Path) -> dict[str, str]:
     for lists in VOC_LISTS:
         for split in SPLITS:
             try:
-                lines = (folder / lists / f"{split}.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = read_limited(folder / lists / f"{split}.txt").decode("utf-8", "replace").splitlines()
             except OSError:
                 continue
             for line in lines:

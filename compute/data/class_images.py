@@ -15,15 +15,15 @@ from PIL import Image
 
 from compute.data import decode, openmoji_images
 from compute.data.errors import DataError
+from compute.data.files import LONGEST_NAME, file_digest
 from compute.data.image_folder import Listed, list_folder, natural_order
 from compute.pictures import write_copy
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 CACHE_VERSION = 1  # counts up when other pictures are taken for usable, or are decoded or copied in another way
 COPY_PX = 320
 JPEG_END = b"\xff\xd9"
 SEVERAL = "stated with each picture"
-LONGEST_NAME = 60  # a data set's name becomes a folder's
 Check = tuple[int, int, str, str]  # width, height, digest, and what is wrong with the picture, or nothing
 
 
@@ -179,10 +179,8 @@ def checked_pictures(source: ImageSource, cache: Path) -> list[Check]:
     if source.world is not None and damaged:
         first = f"{source.directory / damaged[0]}"
         raise DataError(f"{first} {len(damaged)} of the {len(checks)} drawn pictures are damaged. {openmoji_images.DRAW_AGAIN}")
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(cached)
-    unfinished.write_text(json.dumps(checks), encoding="utf-8")
-    os.replace(unfinished, cached)
+    with whole_file(cached) as unfinished:
+        unfinished.write_text(json.dumps(checks), encoding="utf-8")
     return checks
 
 
@@ -210,12 +208,3 @@ def write_shown(images: Path, picture: Path, path: str) -> tuple[int, int]:
 
 def _only(values: set[str]) -> str:
     return next(iter(values)) if len(values) == 1 else SEVERAL
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, or why it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.strerror}"

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from compute.data.errors import DataError
+from compute.data.files import open_file
 
 # Whatever the name says; Pillow's readers of rarer formats are easily upset.
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -48,7 +49,7 @@ def read_rgb(path: Path, longest_px: int | None = None) -> Image.Image:
     exceeds that. Raises DataError, naming the file, where it is missing, broken, of no common format, animated, too large,
     tiny, or a strip.
     """
-    return _read(path, path, longest_px)[0]
+    return _read(path, None, longest_px)[0]
 
 
 def read_tensor(path: Path) -> Tensor:
@@ -57,7 +58,8 @@ def read_tensor(path: Path) -> Tensor:
     Threads may call it at once. Raises DataError as `read_rgb` does.
     """
     try:
-        content = np.fromfile(path, dtype=np.uint8)
+        with open_file(path) as file:
+            content = np.fromfile(file, dtype=np.uint8)
     except OSError as error:
         raise _unreadable(path, error) from error
     if _is_ordinary_jpeg(content):
@@ -71,12 +73,12 @@ def read_tensor(path: Path) -> Tensor:
 
 def displayed_size(path: Path) -> tuple[int, int]:
     """Width and height of the upright picture, once it has been decoded to its end; raises what `read_rgb` raises."""
-    return _read(path, path, 1)[1]
+    return _read(path, None, 1)[1]
 
 
-def _read(path: Path, file: Path | IO[bytes], longest_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def _read(path: Path, content: IO[bytes] | None, longest_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
     try:
-        with Image.open(file, formats=PICTURE_FORMATS) as image:
+        with content or open_file(path) as file, Image.open(file, formats=PICTURE_FORMATS) as image:
             if complaint := _complaint(image):
                 raise DataError(f"{path}: {complaint}")
             size, orientation = image.size, _orientation(image)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from compute.data.errors import DataError
+from compute.data.errors import DataError, short
+from compute.data.files import folder_problem, read_limited
 
 MANIFEST = "manifest.csv"
 NEEDED_COLUMNS = ("file", "wnid")
@@ -46,10 +47,9 @@ def list_folder(directory: Path) -> tuple[list[Listed], list[str]]:
     A manifest decides where there is one. Raises DataError where the folder is missing, holds no picture, or its manifest
     cannot be read, lacks a column, names a file twice or no usable file.
     """
-    if not directory.is_dir():
-        what = "is a file, not a folder" if directory.exists() else "there is no such folder"
-        raise DataError(f"{directory}: {what}. {EXPECTED}")
-    if (directory / MANIFEST).is_file():
+    if problem := folder_problem(directory):
+        raise DataError(f"{directory}: {problem}. {EXPECTED}")
+    if os.path.lexists(directory / MANIFEST):
         listed, complaints = _read_manifest(directory)
     else:
         listed, complaints = _walk(directory)
@@ -84,10 +84,19 @@ def _walk(directory: Path) -> tuple[list[Listed], list[str]]:
 
 
 def _picture_paths(directory: Path, complaints: list[str]) -> Iterator[Path]:
-    """Every picture file below `directory`. Links are followed, as people make parts of ImageNet of them, but in no circle."""
-    visited = set()
-    for folder, subfolders, names in os.walk(directory, followlinks=True):
-        visited.add(os.path.realpath(folder))
+    """Every picture file below `directory`. Links are followed, as people make parts of ImageNet of them, but in no circle.
+
+    That they lead elsewhere is a complaint, for who was sent a folder may not know of it.
+    """
+    visited, linked = set(), list[Path]()
+    inside = directory.resolve()
+
+    def complain(error: OSError) -> None:
+        complaints.append(f"{error.filename}: left out, it cannot be read ({error.strerror}). Mend its permissions.")
+
+    for folder, subfolders, names in os.walk(directory, onerror=complain, followlinks=True):
+        real_folder = Path(os.path.realpath(folder))
+        visited.add(str(real_folder))
         subfolders[:] = [
             name
             for name in subfolders
@@ -100,7 +109,16 @@ def _picture_paths(directory: Path, complaints: list[str]) -> Iterator[Path]:
             )
         for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
-                yield Path(folder, name)
+                path = Path(folder, name)
+                real = Path(os.path.realpath(path)) if os.path.islink(path) else real_folder
+                if not real.is_relative_to(inside):
+                    linked.append(path)
+                yield path
+    if linked:
+        complaints.append(
+            f"{linked[0]}: is elsewhere, where a link leads, and so are {len(linked) - 1} more pictures of the folder. They "
+            "are taken; remove the links if that is not meant."
+        )
 
 
 def _read_manifest(directory: Path) -> tuple[list[Listed], list[str]]:
@@ -128,7 +146,7 @@ def _read_manifest(directory: Path) -> tuple[list[Listed], list[str]]:
 def _manifest_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line numbers and rows of the file; cells that are missing are empty, and all but the file's name are stripped."""
     try:
-        text = manifest.read_bytes().decode("utf-8-sig")
+        text = read_limited(manifest).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{manifest}: cannot be read ({error.strerror}). Mend its permissions or copy it again.") from error
     except UnicodeDecodeError as error:
@@ -139,8 +157,9 @@ def _manifest_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         columns = [column.strip().lower() for column in next(rows, [])]
         if missing := [column for column in NEEDED_COLUMNS if column not in columns]:
+            named = short(", ".join(columns)) or "none"
             raise DataError(
-                f"{manifest}: lacks the column {' and '.join(missing)}; its first line names {', '.join(columns) or 'none'}. "
+                f"{manifest}: lacks the column {' and '.join(missing)}; its first line names {named}. "
                 "It must be file,wnid and, as you like, source,author,license,style, separated by commas."
             )
         for cells in rows:
@@ -158,12 +177,12 @@ def _listed(directory: Path, row: dict[str, str]) -> Listed | str:
     if not file:
         return "its column file is empty. Name a picture below the folder."
     if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
-        return f"'{file}' is no path below the folder. Name a file in it, such as photos/1.jpg."
+        return f"'{short(file)}' is no path below the folder. Name a file in it, such as photos/1.jpg."
     if not os.path.isfile(directory / file):
-        return f"there is no file '{file}'. Copy it there, or remove the row."
+        return f"there is no file '{short(file)}'. Copy it there, or remove the row."
     if not (directory / file).resolve().is_relative_to(directory.resolve()):
-        return f"'{file}' is a link that leads out of the folder. Put the file itself there."
+        return f"'{short(file)}' is a link that leads out of the folder. Put the file itself there."
     if wnid and not WNID.fullmatch(wnid):
-        return f"'{wnid}' is no wnid. Write n and eight digits, such as n01440764 for a tench, or nothing where unknown."
+        return f"'{short(wnid)}' is no wnid. Write n and eight digits, such as n01440764 for a tench, or nothing where unknown."
     given = {column: row[column] for column in ("style", "source", "author", "license") if row.get(column)}
     return Listed(PurePosixPath(file).as_posix(), wnid or None, **given)

@@ -1,7 +1,6 @@
 """Photos with label maps in memory, and what every source of them tells before anything is decoded or drawn."""
 
 import hashlib
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas
 
 from compute.data.palette import SegmentationClass
 from compute.pictures import write_photo
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 Captions = tuple[tuple[str, ...], ...]  # of each photo, its captions
 
@@ -96,10 +95,8 @@ def write_splits(path: Path, train: Split, val: Split, complaints: list[str]) ->
     arrays = {"complaints": np.array(complaints, dtype=str)}
     for name, split in (("train", train), ("val", val)):
         arrays |= {f"{name}_stems": np.array(split.stems), f"{name}_photos": split.photos, f"{name}_labels": split.labels}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
-    np.savez(unfinished, **arrays)  # type: ignore[arg-type]
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        np.savez(unfinished, **arrays)  # type: ignore[arg-type]
 
 
 def val_image_ids(source: LabelledSource, stems: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import itertools
 import os
-import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from compute.data.labelled_images import Captions, LabelledImages, Split
 from compute.data.openmoji_scenes import SCENES_VERSION, SIZE_PX, VALIDATION_START, draw_scene
 from compute.data.palette import mask_palette, voc_classes
 from compute.data.voc import CACHE_VERSION, LISTS, MASKS, PHOTOS, SPLITS, listed_stems, load_splits
+from compute.unfinished import whole_folder
 
 HIDDEN, CAPTIONS = "Hidden", "captions.csv"
 JPEG_QUALITY = 92
@@ -103,9 +103,7 @@ def write_scenes(directory: Path, train_count: int, val_count: int, seed: int) -
     """
     if directory.exists():
         return
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as temporary:
-        partial = Path(temporary) / directory.name
+    with whole_folder(directory) as partial:
         for folder in (PHOTOS, MASKS, HIDDEN, LISTS):
             (partial / folder).mkdir(parents=True)
         rows: list[tuple[str, str]] = []
@@ -121,11 +119,6 @@ def write_scenes(directory: Path, train_count: int, val_count: int, seed: int) -
             table.writerow(["file", "caption"])
             table.writerows(rows)
         (partial / "README.md").write_text(README, encoding="utf-8")
-        try:
-            partial.rename(directory)
-        except OSError:
-            if not directory.is_dir():  # otherwise another process was first, with the same scenes
-                raise
 
 
 def _write_scene(directory: Path, seed: int, stem: str, index: int) -> list[tuple[str, str]]:

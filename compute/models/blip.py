@@ -3,7 +3,7 @@
 Source: Li et al. 2022; the networks are transformers' own, the weights Salesforce's on the Hugging Face hub.
 """
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ from transformers import BertTokenizer, BlipForConditionalGeneration, BlipForIma
 from transformers.utils import logging
 
 from compute.data.errors import DataError
+from compute.data.files import folder_problem
+from compute.models.blip_config import read_config
 from compute.models.blip_folders import CAPTIONER, CONFIG, PUBLISHER, RETRIEVER, WEIGHTS
-from compute.models.official_weights import UNUSABLE, file_digest, first_line
+from compute.models.official_weights import UNUSABLE, check_archive, check_finite, file_digest, first_line
 from compute.models.preprocessing import CLIP_MEAN, CLIP_STD
 
 SAFETENSORS, PICKLED = WEIGHTS
@@ -181,20 +183,26 @@ def _weights_name(folder: Path) -> str:
 
 def _weights_file(folder: Path, how: str) -> Path:
     path = folder / _weights_name(folder)
+    if (problem := folder_problem(folder)).startswith("cannot"):
+        raise DataError(f"{folder}: {problem}. {how}")
     if not path.is_file():
         raise DataError(f"{folder}: has no {SAFETENSORS}. {how}")
+    for other in sorted(folder.iterdir()):  # transformers opens more of them than are named here
+        if not os.path.isfile(other) and not os.path.isdir(other):
+            raise DataError(f"{other}: is no file. Remove it. {how}")
     return path
 
 
 def _model(kind: Any, weights: Path, how: str) -> Any:
     """The network of a folder, frozen, in single precision; transformers reads pickled weights without running their code."""
     folder = weights.parent
-    if _config_of(folder, how).get("model_type") != "blip":
-        raise DataError(f"{folder / CONFIG}: describes no BLIP. {how}")
+    config = read_config(folder, how)
     try:
+        check_archive(weights)
         with _quiet():
             model, info = kind.from_pretrained(
                 folder,
+                config=config,
                 dtype=torch.float32,
                 use_safetensors=weights.name == SAFETENSORS,
                 weights_only=True,
@@ -202,19 +210,12 @@ def _model(kind: Any, weights: Path, how: str) -> Any:
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-    except (*UNUSABLE, OSError, SafetensorError, StrictDataclassError) as error:
+    except (*UNUSABLE, ImportError, SafetensorError, StrictDataclassError) as error:
         raise DataError(f"{weights}: cannot be loaded as BLIP's weights ({first_line(error)}). {how}") from error
     if missing := sorted(info["missing_keys"]):
         raise DataError(f"{weights}: is no {kind.__name__}, for it lacks {missing[0]} and {len(missing) - 1} more. {how}")
+    check_finite(model, weights, how)
     return model.eval().requires_grad_(requires_grad=False)
-
-
-def _config_of(folder: Path, how: str) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / CONFIG}: is missing or damaged ({first_line(error)}). {how}") from error
-    return config if isinstance(config, dict) else {}
 
 
 def _tokenizer(folder: Path, text_config: Any, how: str) -> PreTrainedTokenizerFast:

@@ -1,9 +1,12 @@
 """Where BLIP's published weights lie: in a folder that people name, or in the cache of the Hugging Face hub."""
 
 import json
+import os
 from pathlib import Path
 
 from huggingface_hub import constants, try_to_load_from_cache
+
+from compute.data.files import read_limited
 
 CAPTIONER, RETRIEVER = "blip-image-captioning-base", "blip-itm-base-coco"
 PUBLISHER = "Salesforce"
@@ -18,9 +21,9 @@ def blip_folder(folder: Path | None, name: str) -> Path | None:
     """
     if folder is None:
         return None
-    if (folder / name).is_dir():
+    if os.path.isdir(folder / name):
         return folder / name
-    if any((folder / other).is_dir() for other in NETWORKS):
+    if any(os.path.isdir(folder / other) for other in NETWORKS):
         return None
     others = {network for other, network in NETWORKS.items() if other != name}
     return None if others & set(_networks(folder)) else folder
@@ -28,7 +31,7 @@ def blip_folder(folder: Path | None, name: str) -> Path | None:
 
 def is_whole(folder: Path) -> bool:
     """Whether a folder has a configuration and weights."""
-    return (folder / CONFIG).is_file() and any((folder / file).is_file() for file in WEIGHTS)
+    return os.path.isfile(folder / CONFIG) and any(os.path.isfile(folder / file) for file in WEIGHTS)
 
 
 def hub_folder(name: str) -> tuple[Path, bool]:
@@ -41,7 +44,7 @@ def hub_folder(name: str) -> tuple[Path, bool]:
 
 def _networks(folder: Path) -> list[str]:
     try:
-        named = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["architectures"]
-    except (OSError, ValueError, LookupError, TypeError):
+        named = json.loads(read_limited(folder / CONFIG))["architectures"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
         return []
     return [str(network) for network in named] if isinstance(named, list) else []

@@ -7,7 +7,7 @@ layers (`blip_patches`): convolutions make the patches, which small networks lea
 al. 2021).
 """
 
-import os
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from compute.models.blip import Captioner, Retriever, pixels, small_tokenizer
 from compute.models.blip_patches import ConvolutionalPatches
 from compute.models.blip_scenes import COLOR_COUNT, LABEL_COUNT, PATCH_PX, THING_COUNT, UNCLEAR, Scenes, draw_scenes
 from compute.models.class_training import Progress, digest_of, one_cycle, symmetric_cross_entropy, take_step, weights_path
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 BLIP_VERSION = 2  # counts up when the same settings give other weights
 HEAD_WIDTH = 32
@@ -170,12 +170,12 @@ def _read(training: BlipTraining, path: Path) -> tuple[nn.ModuleDict, PreTrained
 
 
 def _write(models: nn.ModuleDict, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
     words = [word for word in tokenizer.get_vocab() if not word.startswith("[")]
     weights = {name: values.cpu() for name, values in models.state_dict().items()}
-    torch.save({"words": sorted(words), "weights": weights}, unfinished)
-    os.replace(unfinished, path)
+    content = io.BytesIO()  # torch's own error on a full disk says nothing of the disk
+    torch.save({"words": sorted(words), "weights": weights}, content)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content.getbuffer())
 
 
 def make_models(training: BlipTraining, vocabulary_size: int) -> nn.ModuleDict:

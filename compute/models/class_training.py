@@ -5,9 +5,9 @@ picture, across all styles, and never sees a label. Both draw their pictures fro
 """
 
 import hashlib
+import io
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ from compute.data.errors import DataError
 from compute.data.openmoji_images import chosen_classes
 from compute.models.clip_text import encode_tokens
 from compute.models.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 Progress = Callable[[int, int, str], None]
 COLOR_STYLES = ("color on plain", "color on texture")
@@ -301,10 +301,10 @@ def load_weights(model: nn.Module, path: Path) -> bool:
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Keep a model's weights, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
-    torch.save({name: values.cpu().contiguous() for name, values in model.state_dict().items()}, unfinished)
-    os.replace(unfinished, path)
+    content = io.BytesIO()  # torch's own error on a full disk says nothing of the disk
+    torch.save({name: values.cpu().contiguous() for name, values in model.state_dict().items()}, content)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content.getbuffer())
 
 
 TRAINING_VERSION = 1  # counts up when the same settings give other weights

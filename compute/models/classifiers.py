@@ -61,7 +61,7 @@ def load_classifier(reference: str, device: torch.device) -> Classifier:
         found = getattr(module, function)(device)
     except DataError:
         raise
-    except Exception as error:  # anything may go wrong in code that is not ours
+    except (Exception, SystemExit) as error:  # anything may go wrong in code that is not ours
         raise DataError(f"{file}: {function} failed with {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(folder)

@@ -6,7 +6,6 @@ nothing but the time. Source: openai/CLIP, clip/model.py and notebooks/Prompt_En
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional
 
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 PROMPTS_AT_ONCE = 512
 
@@ -86,8 +85,6 @@ def class_features(
     prompts = [template.format(name) for name in names for template in templates]
     features = encode_prompts(model, prompts, device, progress).view(len(names), len(templates), -1)
     weights = functional.normalize(features.mean(dim=1), dim=-1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
-    np.save(unfinished, weights.numpy())
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        np.save(unfinished, weights.numpy())
     return weights

@@ -4,6 +4,7 @@ import hashlib
 import urllib.error
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +19,7 @@ from torchvision.models import ResNet50_Weights
 from torchvision.models.vision_transformer import VisionTransformer
 
 from compute.data.errors import DataError
+from compute.data.files import open_file
 from compute.models.preprocessing import recognized
 from compute.models.vision_transformer import from_dino
 
@@ -25,10 +27,12 @@ RN50_ADDRESS = ResNet50_Weights.IMAGENET1K_V1.url
 CLIP_ADDRESS = CLIP_ADDRESSES["RN50"]
 VIT_ADDRESS = "https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth"
 RESNET_PREPROCESSING = recognized(ResNet50_Weights.IMAGENET1K_V1.transforms())
+LARGEST_SLACK_BYTES = 10_000_000  # that an archive may unpack to beyond twice its size
 # What torch and clip raise on a file that holds something else than they expect.
 UNUSABLE = (
     OSError,  # torch, of an archive that is cut short
     RuntimeError, UnpicklingError, EOFError, BadZipFile, ValueError, LookupError, AttributeError, TypeError, AssertionError,
+    OverflowError, zlib.error,
 )  # fmt: skip
 
 
@@ -67,6 +71,7 @@ def load_resnet(file: Path | None = None) -> tuple[nn.Module, str]:
     path = file or _fetched(resnet_place())
     digest = file_digest(path)
     try:
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNUSABLE as error:
         raise DataError(_damaged(path, RN50_ADDRESS)) from error
@@ -77,6 +82,7 @@ def load_resnet(file: Path | None = None) -> tuple[nn.Module, str]:
         raise DataError(
             f"{path}: holds no weights of torchvision's resnet50 ({first_line(error)}). {_how(RN50_ADDRESS)}"
         ) from error
+    check_finite(model, path, _how(RN50_ADDRESS))
     return model.eval(), digest
 
 
@@ -95,6 +101,7 @@ def load_clip(file: Path | None = None) -> tuple[nn.Module, str]:
         raise DataError(f"{path}: cannot be loaded as CLIP's weights ({first_line(error)}). {_how(CLIP_ADDRESS)}") from error
     if not hasattr(model.visual, "attnpool"):
         raise DataError(f"{path}: holds a CLIP whose image encoder is no ResNet. {_how(CLIP_ADDRESS)}")
+    check_finite(model, path, _how(CLIP_ADDRESS))
     return model.eval(), digest
 
 
@@ -106,17 +113,21 @@ def load_vit(image_size_px: int, file: Path | None = None) -> tuple[VisionTransf
     path = file or _fetched(vit_place())
     digest = file_digest(path)
     try:
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNUSABLE as error:
         raise DataError(_damaged(path, VIT_ADDRESS)) from error
     try:
-        return from_dino(state, image_size_px), digest
+        model = from_dino(state, image_size_px)
     except UNUSABLE as error:
         raise DataError(f"{path}: holds no ViT in DINO's format ({first_line(error)}). {_how(VIT_ADDRESS)}") from error
+    check_finite(model, path, _how(VIT_ADDRESS))
+    return model, digest
 
 
 def _clip_state(path: Path) -> dict[str, Tensor]:
     """The state dict of either format, as clip.load reads it, but without running code that a pickle may hold."""
+    check_archive(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(b"__setstate__" in archive.read(name) for name in archive.namelist() if "/code/" in name):
@@ -155,10 +166,26 @@ def _how(address: str, path: Path | None = None) -> str:
     return f"The official file is {address}{f'; put it at {path}' if path else ''}."
 
 
+def check_archive(path: Path) -> None:
+    """Raise RuntimeError where an archive of weights unpacks to far more than it holds; torch's own are not packed at all."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+        if unpacked_bytes > 2 * path.stat().st_size + LARGEST_SLACK_BYTES:
+            raise RuntimeError(f"it unpacks to {unpacked_bytes:,} bytes, far more than it has")
+
+
+def check_finite(model: nn.Module, path: Path, how: str) -> None:
+    """Raise DataError where a weight is no number or infinite, as then every figure would be."""
+    for name, values in model.state_dict().items():
+        if not torch.isfinite(values).all():
+            raise DataError(f"{path}: its weights {name} hold values that are no finite numbers. {how}")
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's contents; raises DataError where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error

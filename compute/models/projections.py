@@ -8,7 +8,6 @@ negatives. Optimiser: AdamW, at a constant learning rate.
 """
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BlipForImageTextRetrieval
 
+from compute import awake
 from compute.data.errors import DataError
 from compute.models.class_training import symmetric_cross_entropy
 
@@ -125,7 +125,7 @@ class ProjectionTrainer:
 
         Raises DataError where the loss is not finite.
         """
-        clock = time.perf_counter()
+        clock = awake.clock()
         device = self.projections.text_proj.weight.device
         images = self.projections.vision_proj(self.pairs.images.of(self.pairs.owner[batch], device))
         texts = self.projections.text_proj(self.pairs.texts.of(batch, device))
@@ -138,5 +138,5 @@ class ProjectionTrainer:
         value = loss.item()  # waits for the device
         if not math.isfinite(value):
             raise DataError(f"Training diverged: the loss became {value} instead of a finite number.")
-        milliseconds = (time.perf_counter() - clock) * 1000
+        milliseconds = (awake.clock() - clock) * 1000
         return {"loss": value, "learning_rate": self.learning_rate, "milliseconds": milliseconds}
