@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from compute.data.errors import DataError
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 BATCH_IMAGES = 32
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -66,20 +65,14 @@ def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 def _compute(
     photos: Photos, encode: Callable[[np.ndarray], Tensor], path: Path, shape: tuple[int, ...], report: Report
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
     digest = hashlib.sha256()
-    try:
-        with unfinished.open("wb") as file:
-            for start in range(0, len(photos), BATCH_IMAGES):
-                values = _encoded(encode, photos[start : start + BATCH_IMAGES]).tobytes()
-                digest.update(values)
-                file.write(values)
-                report(min(start + BATCH_IMAGES, len(photos)), len(photos), "computes features")
-            file.write(digest.digest())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        for start in range(0, len(photos), BATCH_IMAGES):
+            values = _encoded(encode, photos[start : start + BATCH_IMAGES]).tobytes()
+            digest.update(values)
+            file.write(values)
+            report(min(start + BATCH_IMAGES, len(photos)), len(photos), "computes features")
+        file.write(digest.digest())
 
 
 @torch.inference_mode()

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from compute import awake
+
 Clock = Callable[[], float]
 MEBIBYTE = 2**20
 COPY_BYTES = {"cpu": 2**26, "cuda": 2**30}  # several times what a processor's caches hold
@@ -64,9 +66,18 @@ def interleaved(
             for name in names[first:] + names[:first]:
                 if (number + 1) * wanted[name] // rounds > number * wanted[name] // rounds:
                     with arithmetic(name):
-                        measured = _timed(passes[name], device, clock)
+                        measured = _timed_awake(passes[name], device, clock)
                     timings += [Timing(name, number + 1, which, milliseconds) for which, milliseconds in measured.items()]
     return timings
+
+
+def _timed_awake(function: Callable[[], object], device: torch.device, clock: Clock) -> dict[str, float]:
+    """As `_timed`, of a call during which this process was not stopped."""
+    while True:
+        before = awake.stops()
+        measured = _timed(function, device, clock)
+        if awake.stops() == before:
+            return measured
 
 
 def _timed(function: Callable[[], object], device: torch.device, clock: Clock) -> dict[str, float]:

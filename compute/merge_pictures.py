@@ -2,13 +2,12 @@
 
 import filecmp
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from compute.data.errors import DataError
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 LONGEST_PATH = 500
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -60,13 +59,10 @@ class Pictures:
     def copy(self) -> None:
         """Copy what was planned, each file whole or not at all; raises DataError where one cannot be."""
         for target, source in self._sources.items():
-            unfinished = unfinished_path(target)
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, unfinished)
-                os.replace(unfinished, target)
+                with whole_file(target) as unfinished:
+                    shutil.copyfile(source, unfinished)
             except OSError as error:
-                unfinished.unlink(missing_ok=True)
                 raise DataError(f"{source}: could not be copied to {target} ({error.strerror}). Nothing was merged.") from error
             self._copied.append(target)
 

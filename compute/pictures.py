@@ -1,14 +1,13 @@
 """Writing pictures below `images/`, each whole or not at all."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 JPEG_OPTIONS = {"quality": 80, "optimize": True}  # small files matter: the published pictures are cloned with the code
 
@@ -32,9 +31,6 @@ def write_mask(images: Path, path: str, labels: np.ndarray, colors: np.ndarray) 
 
 
 def _write(target: Path, image: Image.Image, **options: Any) -> str:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(target)
-    image.save(unfinished, **options)
-    digest = hashlib.sha256(unfinished.read_bytes()).hexdigest()
-    os.replace(unfinished, target)
-    return digest
+    with whole_file(target) as unfinished:
+        image.save(unfinished, **options)
+        return hashlib.sha256(unfinished.read_bytes()).hexdigest()

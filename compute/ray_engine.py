@@ -29,7 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from compute import predictions
 from compute.data.errors import DataError
 from compute.trials import Report, Tables, Task, Trial, Workbench, perform, ready
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 CODE = Path(__file__).parent
 ATTEMPTS = 4  # that a trial has, where one worker after the other is lost
@@ -140,11 +140,8 @@ def _collected(reference: ray.ObjectRef, bench: Workbench) -> Tables | str | Ray
         return error
     bench.report(*last_report)
     for path, content in pictures.items():
-        target = bench.images / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = unfinished_path(target)
-        unfinished.write_bytes(content)
-        os.replace(unfinished, target)
+        with whole_file(bench.images / path) as unfinished:
+            unfinished.write_bytes(content)
     if isinstance(made, str):
         return made
     looked_into = ("run", *WITH_PICTURES)  # by those who publish, and small

@@ -4,9 +4,11 @@
 the file's place in one atomic step, all under a lock where concurrent writers queue. So the file is at every instant complete.
 """
 
+import errno
 import functools
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +22,12 @@ import pyarrow
 from filelock import FileLock
 
 from compute.checks import CHECKS, may_offend
+from compute.lock_holder import lock_holder
 from compute.schema import CONTRACT_VERSION, KEPT, KEYS, OWNER, SHARED, TABLES
+from compute.unfinished import copy_file
 
 LOCK_TIMEOUT_SECONDS = 600
+NOTICE_SECONDS = 10
 # Both far below DuckDB's own. An eighth of its blocks, as even a tiny table takes whole ones; and row groups so small that a
 # big run fills its own: a checkpoint rewrites a group that gets more rows, and leaves the old one as a hole in the file.
 # What was measured on whole outputs stands with `python -m benchmarks.imagenet_results`.
@@ -106,7 +111,7 @@ def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Writt
         _remove(unfinished)  # what a killed writer left behind
         try:
             if results.exists():
-                shutil.copyfile(results, unfinished)
+                copy_file(results, unfinished)
             with _connect(unfinished, named=results) as connection:
                 written = write(connection)
             if written is not None:
@@ -115,7 +120,8 @@ def _rewritten(results: Path, write: Callable[[duckdb.DuckDBPyConnection], Writt
                 _flush(results.parent)
         except (OSError, duckdb.Error) as error:
             raise ResultsError(
-                f"{results}: could not be written ({first_line(error)}). What it held before is unharmed."
+                f"{results}: could not be written ({_reason(error)}). What it held before is unharmed. See that it can be "
+                "written to and that its disk has room for it twice, and run the same command again."
             ) from error
         finally:
             _remove(unfinished)
@@ -179,17 +185,32 @@ def _writer_lock(results: Path) -> Iterator[None]:
     try:
         results.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(results.with_name(f".{results.name}.lock"))
-        lock.acquire(timeout=LOCK_TIMEOUT_SECONDS)
-    except TimeoutError as error:
-        raise ResultsError(
-            f"{results}: another process kept it locked for {LOCK_TIMEOUT_SECONDS} s. Run again later."
-        ) from error
+        _acquire(lock, results)
     except OSError as error:
         raise ResultsError(f"{results}: its folder cannot be written to ({error.strerror}). {ANOTHER_FILE}") from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, results: Path) -> None:
+    """Wait for the lock, and say for whom where that takes long; raises ResultsError where it takes too long."""
+    notice = min(NOTICE_SECONDS, LOCK_TIMEOUT_SECONDS / 2)
+    try:
+        lock.acquire(timeout=notice)
+    except TimeoutError:
+        holder = lock_holder(Path(lock.lock_file))
+        who = holder.words if holder else "another process"
+        warnings.warn(f"{results}: waits for {who}, as only one at a time can write to it.", stacklevel=2)
+    else:
+        return
+    try:
+        lock.acquire(timeout=LOCK_TIMEOUT_SECONDS - notice)
+    except TimeoutError as error:
+        holder = lock_holder(Path(lock.lock_file))
+        who, remedy = (holder.words, holder.remedy) if holder else ("another process", "Run again later.")
+        raise ResultsError(f"{results}: {who} kept it locked for {LOCK_TIMEOUT_SECONDS:g} s. {remedy}") from error
 
 
 @contextmanager
@@ -370,6 +391,14 @@ def _check_pictures(images: Path, tables: Tables) -> None:
 def first_line(error: Exception) -> str:
     """What DuckDB says first; hints and positions follow on lines of their own."""
     return str(error).partition("\n")[0]
+
+
+def _reason(error: Exception) -> str:
+    """What the system refused, without the names of unfinished files; or what DuckDB says."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    full = os.strerror(errno.ENOSPC)
+    return full if full in str(error) else first_line(error)
 
 
 def _flush(path: Path) -> None:

@@ -3,13 +3,14 @@
 Where a trial's function runs is the engine's business: in this process one after the other, or anywhere else. All else is here.
 """
 
+import errno
 import functools
 import hashlib
 import itertools
 import json
+import os
 import platform
 import subprocess
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -27,8 +28,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from compute import predictions, results
-from compute.data.errors import DataError
+from compute import awake, predictions, results
+from compute.data.errors import DataError, for_terminal
+from compute.unfinished import remove_leftovers
 
 Report = Callable[[int, int, str], None]
 Tables = dict[str, pandas.DataFrame | pyarrow.Table]
@@ -158,7 +160,11 @@ def run_trials(
     """
     there = results.finished_trials(results_file)
     pending = [trial for trial in trials if force or trial.key not in there]
-    finished, failed, interrupted = 0, [], False
+    if pending:
+        _check_folders(results_file, images)
+        remove_leftovers(images)
+        remove_leftovers(cache)
+    finished, failed, reason, interrupted = 0, [], "", False
     with Progress(*_bar_columns(), console=console) as progress, _shown_warnings(console):
         tasks = [
             (trial, Workbench(run_id, device, images, cache, results_file, _bar_report(progress, trial)))
@@ -172,7 +178,9 @@ def run_trials(
                     del made  # it can be large, and the next trial wants the memory
                     if error:
                         failed.append(trial.title)
-                        console.print(f"[red]{trial.title} failed:[/] {markup.escape(error)}", highlight=False)
+                        told = "for the same reason." if error == reason else shown(error)
+                        console.print(f"[red]{shown(trial.title)} failed:[/] {told}", highlight=False)
+                        reason = error
                     else:
                         finished += 1
         except KeyboardInterrupt:
@@ -180,19 +188,35 @@ def run_trials(
     return Outcome(finished, len(trials) - len(pending), tuple(failed), interrupted)
 
 
+def shown(text: str) -> str:
+    """A text that may hold what somebody sent, as the console's markup for exactly that text."""
+    return markup.escape(for_terminal(text))
+
+
+def _check_folders(results_file: Path, images: Path) -> None:
+    """Raise DataError where what is computed could not be kept: before, rather than after."""
+    for option, folder in (("--results", results_file.parent), ("--images", images)):
+        above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (above.is_dir() and os.access(above, os.W_OK)):
+            raise DataError(
+                f"{folder}: cannot be written to, so that nothing could be kept. Give yourself the right to write there, or "
+                f"name another with {option}."
+            )
+
+
 @contextmanager
 def _shown_warnings(console: Console) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{markup.escape(str(message))}[/]", highlight=False)
+        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{shown(str(message))}[/]", highlight=False)
         yield
 
 
 def _bar_columns() -> tuple[ProgressColumn, ...]:
     """Name, bar, time and score, of which the name gives way where a terminal is narrow."""
-    fixed = Column(no_wrap=True)
+    name, fixed = Column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=18), Column(no_wrap=True)
     return (
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=18)),
+        TextColumn("{task.description}", markup=False, table_column=name),
         BarColumn(bar_width=10),
         TaskProgressColumn(table_column=fixed),
         TimeRemainingColumn(elapsed_when_finished=True, table_column=fixed.copy()),
@@ -213,10 +237,13 @@ def _bar_report(progress: Progress, trial: Trial) -> Report:
 
 def perform(trial: Trial, bench: Workbench) -> Tables | str:
     """Run one trial, on whatever machine this is; returns its rows, that of the table `run` among them, or what went wrong."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started = datetime.now(UTC)
     try:
-        rows = trial.run(trial, bench)
-        return {"run": _run_row(trial, bench, rows, started, time.perf_counter() - clock), **rows.tables}
+        with awake.watched():
+            clock = awake.clock()
+            rows = trial.run(trial, bench)
+            seconds = awake.clock() - clock
+        return {"run": _run_row(trial, bench, rows, started, seconds), **rows.tables}
     except Exception as error:  # one trial's fault must not cost the others their turn
         return _explained(error, bench.device)
 
@@ -237,8 +264,21 @@ def _explained(error: Exception, device: torch.device) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return f"{device} ran out of memory. Close other programs on it, or run with --device cpu."
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or error}. Nothing that was finished is lost."
+        return explained_os_error(error)
     return "".join(traceback.format_exception(error))
+
+
+def explained_os_error(error: OSError) -> str:
+    """What the system refused, in words, with what mends it."""
+    remedies = {
+        errno.ENOSPC: "Make room on its disk",
+        errno.EDQUOT: "Make room within your share of its disk",
+        errno.EROFS: "Have it be one that can be written to, or name another folder with --results, --images or --cache",
+        errno.EACCES: "Give yourself the right to it, or name another folder with --results, --images or --cache",
+    }
+    remedy = remedies.get(error.errno or 0, "See that it can be read and written to")
+    told = f"{error.filename or 'A file'}: {error.strerror or error}"
+    return f"{told}. {remedy}, and run the same command again; nothing that was finished is lost."
 
 
 def _run_row(trial: Trial, bench: Workbench, rows: TrialRows, started: datetime, seconds: float) -> pandas.DataFrame:

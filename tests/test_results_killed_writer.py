@@ -61,7 +61,7 @@ def die_once(step: str) -> None:
     """Have this process end without any clearing up when publish has done `step`."""
     statements = {"inserted": "INSERT INTO segmentation_score", "committed": "COMMIT", "checkpointed": "CHECKPOINT"}
     if step == "copied":
-        results_module.shutil.copyfile = dying_after(results_module.shutil.copyfile)
+        results_module.copy_file = dying_after(results_module.copy_file)
     elif step == "flushed":
         results_module.os.replace = lambda *_: die()
     elif step == REPLACED:

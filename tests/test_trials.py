@@ -117,7 +117,7 @@ def _fail_with(error: BaseException) -> Run:
     [
         (DataError("pairs/train: holds no pictures."), "pairs/train: holds no pictures."),
         (ResultsError("results: [locked]."), "results: [locked]."),
-        (OSError(28, "No space left on device", "images/1.png"), "images/1.png: No space left on device. Nothing that was"),
+        (OSError(28, "No space left on device", "images/1.png"), "images/1.png: No space left on device. Make room on its"),
         (torch.OutOfMemoryError("17 GiB"), "cpu ran out of memory"),
         (ZeroDivisionError("by [zero]"), "Traceback (most recent call last):"),
     ],

@@ -11,7 +11,6 @@ Tables: dataset, image, image_caption, caption, caption_score.
 """
 
 import functools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ import pandas
 import torch
 from torch import Tensor
 
-from compute import bleu, feature_cache
+from compute import awake, bleu, feature_cache
 from compute.blip_start import Start, start_of, with_weights
 from compute.captions import Written, sample
 from compute.data import captioned_images
@@ -130,7 +129,7 @@ def write_captions(
     captions: list[Written] = []
     seconds: list[float] = []
     for batch in encodings.split(settings.batch_size):
-        clock = time.perf_counter()
+        clock = awake.clock()
         captions += sample(
             model.text_decoder,
             batch.to(device, model.dtype),
@@ -142,7 +141,7 @@ def write_captions(
             end_id=numbers.sep_token_id,
             pad_id=numbers.pad_token_id,
         )
-        seconds += [(time.perf_counter() - clock) / len(batch)] * len(batch)
+        seconds += [(awake.clock() - clock) / len(batch)] * len(batch)
         report(len(captions), len(encodings), "")
     return captions, seconds
 

@@ -13,7 +13,6 @@ training_step, model_cost, latency, hidden_score, token_attention, reference_res
 """
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.v2.functional import resize
 
-from compute import feature_cache, head_rows
+from compute import awake, feature_cache, head_rows
 from compute.data import object_scenes, street_pairs, voc
 from compute.data.errors import DataError
 from compute.data.labelled_images import LabelledImages, LabelledSource, Split
@@ -209,7 +208,7 @@ class Trainer:
 
     def step(self, features: Tensor, targets: Tensor) -> dict[str, float]:
         """Take one optimiser step on (B, D, h, w) and (B, s, s) uint8; returns loss (nats a pixel), learning rate and time."""
-        clock = time.perf_counter()
+        clock = awake.clock()
         learning_rate = float(self.schedule.get_last_lr()[0])
         logits = upsampled(self.head(features), (self.size_px, self.size_px))
         loss = functional.cross_entropy(logits, targets.to(logits.device, torch.int64), ignore_index=IGNORED)
@@ -220,7 +219,7 @@ class Trainer:
         value = loss.item()  # waits for the device
         if not math.isfinite(value):
             raise DataError(f"Training diverged: the loss became {value} instead of a finite number.")
-        return {"loss": value, "learning_rate": learning_rate, "milliseconds": (time.perf_counter() - clock) * 1000}
+        return {"loss": value, "learning_rate": learning_rate, "milliseconds": (awake.clock() - clock) * 1000}
 
 
 def upsampled(logits: Tensor, size: tuple[int, int]) -> Tensor:
