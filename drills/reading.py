@@ -48,14 +48,18 @@ class Samples:
     threads: list[int] = field(default_factory=list)
 
     def growth(self, since_s: float) -> tuple[float, float]:
-        """MiB at the start and at the end of a line through all that was taken after `since_s`."""
-        at = np.array(self.seconds)
-        late = at >= since_s
+        """MiB at the start and at the end of a line through all that was taken after `since_s`.
+
+        Both for as many replaced files as were held on average: how many sessions show an old state differs from second to
+        second, and each takes memory for as long.
+        """
+        late = np.array(self.seconds) >= since_s
         if late.sum() < 2:
             return self.mebibytes[-1], self.mebibytes[-1]
-        slope, start = np.polyfit(at[late], np.array(self.mebibytes)[late], 1)
-        first, last = at[late][[0, -1]]
-        return float(start + slope * first), float(start + slope * last)
+        at, held = np.array(self.seconds)[late], np.array(self.gone_files)[late]
+        explained = np.stack([np.ones(len(at)), at - at[0], held - held.mean()], axis=1)
+        start, slope, _ = np.linalg.lstsq(explained, np.array(self.mebibytes)[late])[0]
+        return float(start), float(start + slope * (at[-1] - at[0]))
 
 
 def run(folder: Path, short: bool) -> Iterator[Outcome]:

@@ -209,8 +209,8 @@ class _Person:
     async def _wait_until_begun(self, page: Page, begun: int, longest_s: float) -> None:
         """Wait until the server draws what was clicked on: until then the page of before is there, and seems to be at rest.
 
-        Not every click asks for something, such as the sorting of a table. A link does: what is clicked on the page of before
-        while the next is asked for leaves it empty, which is Streamlit's fault.
+        Not every click asks for something, such as the sorting of a table. A link does, and until it is followed the page of
+        before takes no click.
         """
         with contextlib.suppress(TimeoutError):
             await page.wait_for_function(f"window.begun > {begun}", timeout=1000 * longest_s)

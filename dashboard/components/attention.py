@@ -22,7 +22,7 @@ def heat_url(weights: np.ndarray, largest: float, aspect: float) -> str:
     return _heat_url(np.ascontiguousarray(weights, np.float32).tobytes(), weights.shape, float(largest), float(aspect))
 
 
-@functools.lru_cache(maxsize=1000)
+@functools.lru_cache(maxsize=gallery.MOST_KEPT)
 def _heat_url(content: bytes, shape: tuple[int, int], largest: float, aspect: float) -> str:
     share = np.clip(np.frombuffer(content, np.float32).reshape(shape) / largest, 0, 1)
     places = np.linspace(0, 1, len(HEAT_COLORS))

@@ -1,6 +1,7 @@
-// Copies a link to the page as it is now, and keeps the browser's history in steps.
+// Copies a link to the page as it is now, keeps the browser's history in steps, and leaves a page in peace once it is left.
 export default function ({ data, parentElement, setTriggerValue }) {
   keepSteps(data.steps);
+  leaveInPeace();
   fetchAhead(data.ahead);
   const root = parentElement.querySelector(".copy");
   const button = root.querySelector("button");
@@ -54,6 +55,40 @@ function fetchAhead(names) {
   window.contrastFetched = true;
   const fetchAll = () => names.forEach((name) => import(new URL(name, script.src)).catch(() => {}));
   setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchAll), 250);
+}
+
+// What is clicked in a page after the way to another one, before that arrives, would ask for a part of a page that is there no
+// more: Streamlit then shows neither, until it is loaded anew.
+function leaveInPeace() {
+  if (window.contrastPeace) return;
+  window.contrastPeace = true;
+  const main = () => document.querySelector('[data-testid="stMain"]');
+  let at = location.pathname;
+  let leaving = null;
+
+  const arrive = () => {
+    at = location.pathname;
+    clearTimeout(leaving.timer);
+    leaving.watcher.disconnect();
+    leaving = null;
+  };
+  const leave = () => {
+    if (leaving || !main()) return;
+    leaving = { watcher: new MutationObserver(arrive), timer: setTimeout(arrive, 10_000) };
+    leaving.watcher.observe(main(), { childList: true, subtree: true });
+  };
+  window.addEventListener("popstate", () => location.pathname !== at && leave());
+  const acted = (event) => {
+    if (!leaving) at = location.pathname;
+    if (leaving && event.composedPath().includes(main())) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (event.type === "click" && !(event.button || event.metaKey || event.ctrlKey || event.shiftKey)) {
+      const way = event.composedPath().find((node) => node.tagName === "A" && node.href);
+      if (way && !way.target && new URL(way.href).pathname !== location.pathname) leave();
+    }
+  };
+  for (const type of ["pointerdown", "mousedown", "click", "keydown"]) window.addEventListener(type, acted, true);
 }
 
 // Streamlit replaces the entry where a widget changes, so that one cannot go back to another tab, and adds one for everything

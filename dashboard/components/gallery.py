@@ -20,6 +20,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 THUMBNAIL_PX = 192  # the longer side
 LARGEST_MASK_PX = 512
 SHOWN = "shown_results"  # in the session: those that the page was drawn on
+MOST_KEPT = 500  # pictures of each kind, some kilobytes each
 MISSING = ""  # stands for a picture that should be there and cannot be read
 LARGEST_PIXELS = 64_000_000
 HERE = Path(__file__).parent
@@ -145,7 +146,7 @@ def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str:
     return _photo_url(path, _modified_ns(path), longest_px) if path else MISSING
 
 
-@functools.lru_cache(maxsize=2000)
+@functools.lru_cache(maxsize=MOST_KEPT)
 def _photo_url(path: Path, modified_ns: int, longest_px: int) -> str:
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
@@ -164,7 +165,7 @@ def mask_url(path: Path | None) -> str:
     return _mask_url(path, _modified_ns(path)) if path else MISSING
 
 
-@functools.lru_cache(maxsize=4000)
+@functools.lru_cache(maxsize=MOST_KEPT)
 def _mask_url(path: Path, modified_ns: int) -> str:
     try:
         with Image.open(path, formats=("PNG",)) as image:  # reads its head only
@@ -184,7 +185,7 @@ def four_way_url(truth: Path | None, mask_a: Path | None, mask_b: Path | None, c
     return _four_way_url(paths, tuple(_modified_ns(path) for path in paths if path), class_count)
 
 
-@functools.lru_cache(maxsize=2000)
+@functools.lru_cache(maxsize=MOST_KEPT)
 def _four_way_url(paths: tuple[Path, ...], modified_ns: tuple[int, ...], class_count: int) -> str:
     true, a, b = (_read_mask(path, modified)[0] for path, modified in zip(paths, modified_ns, strict=True))
     if true is None or a is None or b is None or not true.shape == a.shape == b.shape:

@@ -44,9 +44,22 @@ def test_a_page_of_two_states_is_found(fingerprint: str, text: str, fault: str) 
 
 
 def test_growth_is_that_of_a_line_and_not_of_two_looks() -> None:
-    samples = Samples(seconds=[0, 10, 20, 30, 40], mebibytes=[50, 100, 110, 100, 110])
+    samples = Samples(seconds=[0, 10, 20, 30, 40], mebibytes=[50, 100, 110, 100, 110], gone_files=[0] * 5)
     first, last = samples.growth(10)
     assert (round(first, 6), round(last, 6)) == (102, 108)  # slope 0.2 a second
+
+
+def test_growth_is_not_that_of_the_replaced_files_that_happen_to_be_held() -> None:
+    held = [4, 9, 2, 7, 12]
+    samples = Samples(seconds=[0, 10, 20, 30, 40], mebibytes=[100 + 8 * each for each in held], gone_files=held)
+    first, last = samples.growth(0)
+    assert abs(first - last) < 1e-6
+    growing = Samples(
+        seconds=samples.seconds, mebibytes=[each + at for at, each in zip(samples.seconds, samples.mebibytes, strict=True)]
+    )
+    growing.gone_files = held
+    first, last = growing.growth(0)
+    assert abs(last - first - 40) < 1e-6
 
 
 def test_a_leak_does_not_hold() -> None:

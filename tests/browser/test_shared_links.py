@@ -192,3 +192,22 @@ def test_a_link_of_a_page_to_itself_is_in_the_address(changing_dashboard, open_p
     page.go_back()
     expect(dialog).to_be_visible()
     expect(page.locator(TAB)).to_have_text("who wins where")
+
+
+def test_a_click_in_a_page_that_is_being_left_does_not_keep_the_next_one_away(dashboard, open_page):
+    page = skip_connections(open_page, dashboard)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    page.evaluate(
+        """() => {
+          const hosts = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')];
+          const copy = hosts.map((host) => host.shadowRoot.querySelector(".copy button")).find(Boolean);
+          const links = [...document.querySelectorAll('[data-testid="stSidebarNavLink"]')];
+          links.find((link) => link.textContent.includes("Runs")).click();
+          copy.click();
+        }"""
+    )
+    expect(page.get_by_role("heading", level=1)).to_have_text("Where does every figure come from?")
+    settled(page)
+    link = copied(page)
+    assert urlsplit(link).path == "/runs"
+    assert query_of(link)["experiment"] == "all"
