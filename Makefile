@@ -47,6 +47,7 @@ bench: $(READY) ## Measure the figures of speed in the README, but for a cluster
 	$(BIN)/python -m benchmarks.prediction_pass
 	$(BIN)/python -m benchmarks.zero_shot_weights
 	$(BIN)/python -m benchmarks.retrieval_pass
+	$(BIN)/python -m benchmarks.training_step
 
 drill: $(READY) ## Break it on purpose and print what came of it
 	$(BIN)/python -m drills

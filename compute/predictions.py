@@ -6,31 +6,33 @@ import json
 import os
 import shutil
 import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compute.data.class_images import Picture
 from compute.data.decode import read_rgb, read_tensor
 from compute.data.errors import DataError
+from compute.models.frozen import WithinMemory, quick
 from compute.models.preprocessing import Preprocessing, recognized
-from compute.unfinished import unfinished_path
+from compute.unfinished import whole_file
 
 SHARD_PICTURES = 2048
 BATCH_PICTURES = {"cpu": 8, "cuda": 256}
+LONG_PASS_PICTURES = 2048  # from so many on, a network's layers are fused on a CPU, which pays back within a thousand
+LONG_PASS_BATCH = 16  # on a CPU; also on one thread, where torch computes smaller batches of 1x1 convolutions a slow way
 BATCHES_AHEAD = 3
 SAME_OUTPUTS = 1e-3  # of the largest output: what a resumed pass may differ by from its shards
-QUICK_ERROR = 1e-4  # of the largest output: what a frozen network may differ by from the plain one
 Report = Callable[[int, int, str], None]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,42 +112,40 @@ def compute_shards(whole: Pass, starts: Sequence[int]) -> None:
 def _warmed_up(whole: Pass) -> tuple[Callable[[Tensor], Tensor], np.ndarray]:
     """The pass's function made quick, and what it gives for the first picture: (1, D) float32."""
     sample = read_batch([whole.pictures[0]], whole.preprocess, whole.device)
-    function = quick(whole.function, sample)
-    return function, _run(function, sample)
+    is_long = len(whole.pictures) >= LONG_PASS_PICTURES
+    function = WithinMemory(quick(whole.function, sample, LONG_PASS_BATCH if is_long else 0))
+    return function, _asked(function, sample)()
 
 
 def _computed(function: Callable[[Tensor], Tensor], wanted: Sequence[Picture], whole: Pass) -> Iterator[np.ndarray]:
     """What a function gives for each batch of pictures: (B, D) float32."""
-    for inputs in _inputs(wanted, whole.preprocess, BATCH_PICTURES[whole.device.type], whole.device):
-        yield _run(function, inputs)
+    batches = _inputs(wanted, whole.preprocess, _batch_size(whole), whole.device)
+    asked = (_asked(function, inputs) for inputs in batches)
+    # A GPU is given its next batch before one waits for the outputs of the last.
+    for fetched in _held_back(asked, 1 if whole.device.type == "cuda" else 0):
+        yield fetched()
+
+
+def _batch_size(whole: Pass) -> int:
+    if whole.device.type == "cpu" and (len(whole.pictures) >= LONG_PASS_PICTURES or torch.get_num_threads() == 1):
+        return LONG_PASS_BATCH
+    return BATCH_PICTURES[whole.device.type]
+
+
+def _held_back(values: Iterable[Value], count: int) -> Iterator[Value]:
+    """The same values in the same order, each once `count` more have been made."""
+    waiting: deque[Value] = deque()
+    for value in values:
+        waiting.append(value)
+        if len(waiting) > count:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def shards_folder(cache: Path, *identity: object) -> Path:
     """Where a pass keeps its shards: all that decides its outputs goes into `identity`."""
     digest = hashlib.sha256(json.dumps([str(part) for part in identity]).encode()).hexdigest()
     return cache / f"outputs-{digest[:16]}"
-
-
-def quick(function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
-    """The same function, as a frozen graph where it is a network on a CPU that gives the same outputs so; else as it is."""
-    if not isinstance(function, nn.Module) or isinstance(function, torch.jit.ScriptModule):
-        return function
-    function.eval()
-    if sample.device.type != "cpu":
-        return function.to(memory_format=torch.channels_last)
-    pair = torch.cat([sample, sample.flip(-1)]).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tracing, whose outcome is checked below
-        try:
-            plain = [function(inputs) for inputs in (pair, -pair)]  # so unlike that few branches on values are the same
-            frozen = torch.jit.freeze(
-                torch.jit.trace(function.to(memory_format=torch.channels_last), sample, check_trace=False)
-            )
-            differences = [(frozen(inputs) - values).abs().max() for inputs, values in zip((pair, -pair), plain, strict=True)]
-        except Exception:  # whatever a foreign network may do that cannot be traced
-            return function
-    same = all(difference <= QUICK_ERROR * values.abs().max() for difference, values in zip(differences, plain, strict=True))
-    return frozen if same else function
 
 
 def _inputs(
@@ -171,7 +171,17 @@ def read_batch(pictures: Sequence[Picture], preprocess: Callable[[Any], Tensor],
 
 def _stacked(images: list[Tensor], device: torch.device) -> Tensor:
     batch = torch.stack(images).contiguous(memory_format=torch.channels_last)
-    return batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch
+    return _copied(batch, device) if device.type == "cuda" else batch
+
+
+def _copied(batch: Tensor, device: torch.device) -> Tensor:
+    """A batch on a GPU, copied there while the GPU works on what it was given before."""
+    computing, copying = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    with torch.cuda.stream(copying):
+        copied = batch.pin_memory().to(device, non_blocking=True)
+    computing.wait_stream(copying)
+    copied.record_stream(computing)  # its memory is free once the network has been through
+    return copied
 
 
 def _read(picture: Picture, preprocess: Callable[[Any], Tensor]) -> Tensor:
@@ -181,11 +191,27 @@ def _read(picture: Picture, preprocess: Callable[[Any], Tensor]) -> Tensor:
 
 
 @torch.inference_mode()
-def _run(function: Callable[[Tensor], Tensor], inputs: Tensor) -> np.ndarray:
-    values = function(inputs)
-    if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != len(inputs):
+def _asked(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Callable[[], np.ndarray]:
+    """Ask a function about (B, 3, H, W); what is returned waits for its outputs, and gives them: (B, D) float32."""
+    values: Any = function(inputs)
+    shape = inputs.shape  # without the inputs themselves, which would stay in memory
+    if inputs.device.type != "cuda" or not isinstance(values, Tensor):
+        return lambda: _checked(values, shape)
+    copied, done = values.float().to("cpu", non_blocking=True), torch.cuda.Event()
+    done.record()
+
+    def fetched() -> np.ndarray:
+        done.synchronize()  # with this batch, and not with the next one, which the GPU was given meanwhile
+        return _checked(copied, shape)
+
+    return fetched
+
+
+@torch.inference_mode()
+def _checked(values: Any, asked: Sequence[int]) -> np.ndarray:
+    if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != asked[0]:
         shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise DataError(f"A classifier's outputs for {tuple(inputs.shape)} must be ({len(inputs)}, classes), not {shape}.")
+        raise DataError(f"A classifier's outputs for {tuple(asked)} must be ({asked[0]}, classes), not {shape}.")
     if not torch.isfinite(values).all():
         raise DataError(
             "A classifier's outputs are not all finite numbers: its weights are spoilt, or half precision overflows."
@@ -213,7 +239,5 @@ def _read_shard(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 
 def _write_shard(path: Path, part: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unfinished_path(path)
-    np.save(unfinished, part)
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        np.save(unfinished, part)

@@ -14,8 +14,9 @@ from torchvision.models import resnet18
 from compute import predictions
 from compute.data.class_images import Picture
 from compute.data.errors import DataError
+from compute.models.frozen import quick
 from compute.models.preprocessing import Preprocessing
-from compute.predictions import outputs, quick, shards_folder
+from compute.predictions import outputs, shards_folder
 
 COUNT = 23
 SMALL = Preprocessing(4, 4, (0.0,) * 3, (1.0,) * 3)
@@ -51,6 +52,7 @@ class Levels:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "SHARD_PICTURES", 10)
+    monkeypatch.setattr(predictions, "LONG_PASS_BATCH", predictions.BATCH_PICTURES["cpu"])  # on one thread as on several
 
 
 def ask(pictures: list[Picture], function: Callable[[Tensor], Tensor], shards: Path, preprocess: object = SMALL) -> np.ndarray:
