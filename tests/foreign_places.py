@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ from test_voc import write_pair
 from transformers import BlipForImageTextRetrieval
 from typer.testing import CliRunner
 
-from compute.__main__ import app
+from compute.__main__ import app, console
 from compute.models import blip
 
 PALETTE = "name,color,ignored\nsky,#4682b4,false\nroad,#804080,false\nvoid,#000000,true\n"
@@ -57,7 +58,8 @@ class Place:
         own = [results] if arguments[0] == "doctor" else ["--results", results]
         images = [] if arguments[0] == "list" else ["--images", self.out / "images"]
         given = [*arguments, *own, *images, "--cache", self.out / "cache"]
-        result = CliRunner().invoke(app, list(map(str, given)), env={"COLUMNS": "1000"})
+        with mock.patch.object(console, "_width", 1000):  # whatever width another test has left
+            result = CliRunner().invoke(app, list(map(str, given)))
         assert result.exit_code == code, result.output
         assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
         assert "Traceback" not in result.output

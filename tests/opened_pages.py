@@ -50,6 +50,11 @@ def figures(app: AppTest) -> list[tuple[str, ...]]:
     return [tuple(part.text or "" for part in figure) for root in roots for figure in root]
 
 
+def panels(app: AppTest) -> str:
+    """All that stands in the page's panels, as markup."""
+    return "\n".join(data["html"] for data in drawn(app, "contrast_panel"))
+
+
 def words(app: AppTest) -> str:
     """All text of a page."""
     shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]

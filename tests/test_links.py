@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from opened_pages import figures, open_page, words
+from opened_pages import figures, open_page, panels, words
 from PIL import Image
 from precision_rows import publish_precisions
 from result_files import alter
@@ -190,7 +190,7 @@ def test_a_class_has_an_address_on_both_pages_of_segmentation(monkeypatch, stree
     assert not app.exception
     assert said(app) == ""
     assert ("IoU with skips", "0.538") in [figure[:2] for figure in figures(app)]  # 7 right, 8 predicted, 12 true: 7 / 13
-    assert "car has 40.0% of all true pixels" in words(app)
+    assert "car has 40.0 % of all true pixels" in words(app)
     assert link(app).items() >= query.items()
     other = open_page(monkeypatch, *streets, "segmentation_metric", **{"class": "car"})
     assert not other.exception
@@ -298,7 +298,7 @@ def _first_old_then_new(query, doseq):
 )
 def test_a_picture_and_a_synset_have_an_address(monkeypatch, classified, page, query, shown):
     app = open_page(monkeypatch, *classified, page, **query)
-    assert shown in words(app).replace("\\", "")
+    assert shown in words(app).replace("\\", "") + panels(app)
     assert said(app) == ""
     assert link(app).items() >= query.items()
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from opened_pages import drawn, open_page, words
-from streamlit.testing.v1 import AppTest
+from opened_pages import open_page, panels, words
 from synset_rows import BEAGLE, DOG, publish_classifiers, publish_hierarchy
 
 from dashboard.app_pages import wordnet_synsets
@@ -20,11 +19,6 @@ VIEWS = [
     {"view": "how far off"},
     *({"view": "four questions", "question": question} for question in QUESTIONS),
 ]
-
-
-def told(app: AppTest) -> str:
-    """All that stands in the page's panels."""
-    return "\n".join(panel["html"] for panel in drawn(app, "contrast_panel"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +67,7 @@ def test_without_a_classifier_the_finding_is_of_the_hierarchy_alone(files):
 
 def test_the_counts_of_a_synset_are_in_words(monkeypatch, files):
     app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", synset=DOG)
-    assert "6 pictures of 2 classes" in told(app)
+    assert "6 pictures of 2 classes" in panels(app)
     shown = next(group for group in app.button_group if group.key == "show")
     assert [option.content for option in shown.proto.options] == [
         "all", "both right", "only ImageNet RN50", "only CLIP RN50, 80 prompts", "neither",
@@ -82,8 +76,8 @@ def test_the_counts_of_a_synset_are_in_words(monkeypatch, files):
 
 def test_the_address_chooses_the_classifiers_and_says_what_is_left_out(monkeypatch, files):
     app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", synset="n00000001", a="small", b="ImageNet RN50")
-    assert "7 pictures of 3 classes" in told(app)
-    assert "3 more are of classes that not both know" in told(app)
+    assert "7 pictures of 3 classes" in panels(app)
+    assert "3 more are of classes that not both know" in panels(app)
 
 
 def test_a_malformed_address_falls_back(monkeypatch, files):
@@ -92,7 +86,7 @@ def test_a_malformed_address_falls_back(monkeypatch, files):
     assert not app.exception
     assert not app.error
     assert any("is no synset" in warning.value for warning in app.warning)
-    assert "10 pictures of 5 classes" in told(app)
+    assert "10 pictures of 5 classes" in panels(app)
 
 
 def test_without_styles_the_page_says_what_is_missing(monkeypatch, files):
