@@ -24,7 +24,8 @@ def test_nothing_is_lost_by_kills_at_random_moments_and_at_steps_of_publishing(t
     outcomes = list(crash.run(tmp_path, short=True))
     assert [outcome for outcome in outcomes if not outcome.held] == []
     killed, again, published, merged = outcomes
-    assert (killed.tried, again.tried) == (3, 1)
+    assert killed.tried == 3
+    assert again.tried >= 1  # one folder or more, as a run may end before it is killed
     assert min(published.tried, merged.tried) >= 5
     for outcome in (published, merged):  # some were killed before the file was replaced, and some after
         assert ": as before 0 times" not in outcome.remark
