@@ -29,21 +29,22 @@ def notes_outcome(folder: Path, short: bool, disk: Disk | None) -> Outcome:
     """Kill writers, cut a line, and fill the disk, where one can be mounted."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    file, dice = folder / "notes.jsonl", random.Random(SEED)
-    written: set[str] = set()
-    tried = survived = lost = 0
+    dice = random.Random(SEED)
+    tried = survived = lost = read = 0
     complaints = []
     for number in range(KILLS[short]):
-        written |= _killed_writer(file, f"{number}", dice.uniform(0, LONGEST_SECONDS))
+        file = folder / f"notes-{number}.jsonl"  # of each its own: of one file only so many notes are read, the latest
+        written = _killed_writer(file, f"{number}", dice.uniform(0, LONGEST_SECONDS))
         gone = written - _texts(file)
         with file.open("rb+") as opened:  # what a kill within a write would leave of the last note
             opened.truncate(opened.seek(0, os.SEEK_END) - dice.randrange(1, SHORTEST_LINE_BYTES))
         append(file, written_now("a drill", "a subject", "?page=x", f"after {number}"))
-        cut = written - _texts(file) - gone
-        written = written - cut - gone | {f"after {number}"}
-        unread = len(gone) + max(0, len(cut) - 1) + len(written - _texts(file))
+        found = _texts(file)
+        cut = written - gone - found
+        unread = len(gone) + max(0, len(cut) - 1) + len({f"after {number}"} - found)
         tried += 1
         lost += unread
+        read += len(found)
         survived += not unread
         complaints += [f"{unread} notes are gone"] if unread else []
     if disk is not None:
@@ -51,7 +52,7 @@ def notes_outcome(folder: Path, short: bool, disk: Disk | None) -> Outcome:
         complaint = _full_disk(folder / "disk", disk)
         survived += not complaint
         complaints += [complaint] if complaint else []
-    remark = "; ".join(complaints[:2]) or f"all {len(written)} whole notes are read, whatever stands between them"
+    remark = "; ".join(complaints[:2]) or f"all {read:,} whole notes are read, whatever stands between them"
     return Outcome("notes: their writer is killed, a line is cut, the disk is full", tried, survived, lost, remark)
 
 
