@@ -57,6 +57,12 @@ function fetchAhead(names) {
   setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchAll), 250);
 }
 
+// The link to another page that an event is on, if it is on one.
+function wayElsewhere(event) {
+  const way = event.composedPath().find((node) => node.tagName === "A" && node.href);
+  return way && new URL(way.href).pathname !== location.pathname ? way : undefined;
+}
+
 // What is clicked in a page after the way to another one, before that arrives, would ask for a part of a page that is there no
 // more: Streamlit then shows neither, until it is loaded anew.
 function leaveInPeace() {
@@ -84,8 +90,8 @@ function leaveInPeace() {
       event.preventDefault();
       event.stopImmediatePropagation();
     } else if (event.type === "click" && !(event.button || event.metaKey || event.ctrlKey || event.shiftKey)) {
-      const way = event.composedPath().find((node) => node.tagName === "A" && node.href);
-      if (way && !way.target && new URL(way.href).pathname !== location.pathname) leave();
+      const way = wayElsewhere(event);
+      if (way && !way.target) leave();
     }
   };
   for (const type of ["pointerdown", "mousedown", "click", "keydown"]) window.addEventListener(type, acted, true);
@@ -105,8 +111,7 @@ function keepSteps(names) {
   let leaving = false; // whether it was a click on a link to another page
 
   const acted = (event) => {
-    const way = event.composedPath().find((node) => node.tagName === "A" && node.href);
-    leaving = Boolean(way) && new URL(way.href).pathname !== location.pathname;
+    leaving = Boolean(wayElsewhere(event));
     fresh = true;
     stepped = false;
   };
