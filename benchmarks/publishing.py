@@ -91,7 +91,9 @@ class _Timed:
 
     def execute(self, statement: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
         part = statement.split(maxsplit=1)[0].lower()
-        return self._note(part if part in PARTS else "rest", self._connection.execute, statement, *parameters)
+        if part not in ("commit", "checkpoint"):  # others are within a part already
+            return self._connection.execute(statement, *parameters)
+        return self._note(part, self._connection.execute, statement, *parameters)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -137,7 +139,7 @@ def cost_of(results: Path, images: Path, tables: Tables) -> Cost:
         publish(results, images, tables)
         total = time.perf_counter() - clock
     parts = {part: seconds[part] for part in PARTS}
-    return Cost(total, parts | {"rest": max(0.0, total - sum(parts.values()))}, _peak() - before)
+    return Cost(total, parts | {"rest": total - sum(parts.values())}, _peak() - before)
 
 
 def _reset_peak() -> float:

@@ -62,11 +62,10 @@ def test_where_the_clipboard_is_refused_the_link_can_be_selected(dashboard, open
 
 def test_back_and_forward_go_from_view_to_view_and_from_page_to_page(dashboard, open_page):
     page = skip_connections(open_page, dashboard)
-    page.get_by_role("button", name="Next page").click()
-    expect(page.get_by_test_id("stPaginationPageActive")).to_have_text("2")
-    first = row_titles(page)[0]
-    option(page, "hardest").click()  # no step
-    expect(page.locator(f"{ROWS} .title").first).not_to_have_text(first)
+    for control in (page.get_by_role("button", name="Next page"), option(page, "hardest")):  # the second is no step
+        first = row_titles(page)[0]
+        control.click()
+        expect(page.locator(f"{ROWS} .title").first).not_to_have_text(first)  # the control itself changes before the gallery
     hardest = row_titles(settled(page))
     tab(page, "training")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Runs").click()
