@@ -30,12 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from compute import feature_evidence
+from compute.connection import BLOCK_BYTES, ROW_GROUP_ROWS
 from compute.data import imagenet, wordnet
 from compute.data.openmoji_classes import FORMS, STYLES
 from compute.experiments import imagenet_rn50_vs_clip, wordnet_synsets
 from compute.pictures import write_copy
 from compute.prediction_rows import prediction_tables
-from compute.results import BLOCK_BYTES, ROW_GROUP_ROWS, Tables, publish
+from compute.results import Tables, publish
 from compute.schema import TABLES
 from compute.trials import device_name
 

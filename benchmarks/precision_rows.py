@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from compute.results import ROW_GROUP_ROWS
+from compute.connection import ROW_GROUP_ROWS
 
 LOWER_VARIANT, FP32_VARIANT = "clip_80_templates_half", "clip_80_templates"
 PRECISIONS = "(VALUES ('fp32'), ('fp16'), ('bf16'), ('tf32')) precisions(precision)"

@@ -110,7 +110,7 @@ def cost_of(results: Path, images: Path, tables: Tables) -> Cost:
         finally:
             seconds[part] += time.perf_counter() - clock
 
-    connect = results_module._connect
+    connect = results_module.connect
 
     @contextmanager
     def timed_connect(*given: Any, **named: Any) -> Iterator[Any]:
@@ -133,7 +133,7 @@ def cost_of(results: Path, images: Path, tables: Tables) -> Cost:
             call = getattr(module, name)
             noted = lambda *given, part=part, call=call, **named: note(part, call, *given, **named)  # noqa: E731
             patches.enter_context(patch.object(module, name, noted))
-        patches.enter_context(patch.object(results_module, "_connect", timed_connect))
+        patches.enter_context(patch.object(results_module, "connect", timed_connect))
         before = _reset_peak()
         clock = time.perf_counter()
         publish(results, images, tables)

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compute import merge, merge_report, plan, references, results
+from compute import merge, merge_report, plan, references
+from compute.connection import ResultsError, finished_trials
 from compute.data.errors import DataError
 from compute.doctor import examine
 from compute.doctor_results import show_results
@@ -59,7 +60,7 @@ console = Console(emoji=False)  # or FILE.py:b: would lose its end to a picture
 def _friendly_errors() -> Iterator[None]:
     try:
         yield
-    except (DataError, results.ResultsError) as error:
+    except (DataError, ResultsError) as error:
         console.print(f"[red]{shown(str(error))}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except OSError as error:  # of a folder that closes itself while it is read, and the like
@@ -104,7 +105,7 @@ def list_trials(
             cache,
         )
         trials = plan.trials([], choices)
-        there = results.finished_trials(results_file)
+        there = finished_trials(results_file)
     for experiment in plan.EXPERIMENTS:
         own = [trial for trial in trials if trial.experiment == experiment.NAME]
         done = sum(trial.key in there for trial in own)

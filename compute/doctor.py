@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from compute import plan, results
+from compute import plan
+from compute.connection import ResultsError, finished_trials
 from compute.data import wordnet
 from compute.data.captioned_folder import FolderCaptions
 from compute.data.errors import DataError
@@ -100,8 +101,8 @@ def _folder(what: str, folder: Path) -> Finding:
 
 def _results(results_file: Path) -> Finding:
     try:
-        count = len(results.finished_trials(results_file))
-    except results.ResultsError as error:
+        count = len(finished_trials(results_file))
+    except ResultsError as error:
         return Finding("Results", False, str(error), "name another with --results")
     if not _can_write(results_file.parent):
         return Finding("Results", False, f"{results_file.parent} cannot be written to", "name another with --results")

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from compute import results
 from compute.checks import CHECKS, may_offend
+from compute.connection import ResultsError, contract_columns, first_line, reading
 from compute.doctor_pictures import examine_pictures
 from compute.drift import drift
 from compute.merge_pictures import printable
@@ -66,9 +66,9 @@ class Run:
 def examine_results(file: Path, images: Path) -> tuple[list[Checked], list[Violation]]:
     """Check the whole of `file` and the pictures below `images` that it names, changing nothing.
 
-    Raises results.ResultsError where the file cannot be read at all.
+    Raises ResultsError where the file cannot be read at all.
     """
-    with results.reading(file) as connection:
+    with reading(file) as connection:
         try:
             violations = _contract_views(connection)
             rows = {table: _value(connection, f"SELECT count(*) FROM {table}") for table in TABLES}
@@ -78,8 +78,8 @@ def examine_results(file: Path, images: Path) -> tuple[list[Checked], list[Viola
             runs = {run_id: Run(run_id, *rest) for run_id, *rest in found}
             present, orphans = _rows_of_runs(connection, set(runs))
         except duckdb.Error as error:
-            told = results.first_line(error)
-            raise results.ResultsError(f"{file}: cannot be read ({told}). It is damaged; take a copy that is whole.") from error
+            told = first_line(error)
+            raise ResultsError(f"{file}: cannot be read ({told}). It is damaged; take a copy that is whole.") from error
         made: dict[str, int] = defaultdict(int)
         violations += orphans
         for table, violation in _checked(connection, runs, present):
@@ -103,7 +103,7 @@ def _contract_views(connection: duckdb.DuckDBPyConnection) -> list[Violation]:
     there = {(table, column): data_type for table, column, data_type, _ in found}
     held = {table for table, *_ in found}
     violations, selected = [], defaultdict(list)
-    for table, column, data_type in results.contract_columns():
+    for table, column, data_type in contract_columns():
         if (table, column) in there:
             selected[table].append(column)
             if there[table, column] != data_type:
@@ -182,7 +182,7 @@ def _offended(connection: duckdb.DuckDBPyConnection, offending: str, parameters:
     try:
         [(count,)] = connection.execute(offending, parameters).fetchall()
     except duckdb.Error as error:
-        return f"could not be checked: {printable(results.first_line(error), LONGEST)}"
+        return f"could not be checked: {printable(first_line(error), LONGEST)}"
     return f"{count} rows" if count else ""
 
 
@@ -201,7 +201,7 @@ def _unlike_outputs(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
         ).to_arrow_table()
         wrong = _wrong_answers(rows, classes)
     except (duckdb.Error, pyarrow.ArrowException, ValueError) as error:
-        return f"could not be checked: {printable(results.first_line(error), LONGEST)}"
+        return f"could not be checked: {printable(first_line(error), LONGEST)}"
     return f"{wrong} rows" if wrong else ""
 
 
@@ -232,7 +232,7 @@ def _unlike_drift(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
         exact = rows["exact"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
         expected = drift(exact, _outputs(rows, exact.shape[1]))
     except (duckdb.Error, pyarrow.ArrowException, ValueError) as error:
-        return f"could not be checked: {printable(results.first_line(error), LONGEST)}"
+        return f"could not be checked: {printable(first_line(error), LONGEST)}"
     good = np.ones(len(rows), bool)
     for name in ("top1_flip", "top5_changes", "top5_left"):
         good &= rows[name].to_numpy() == getattr(expected, name)

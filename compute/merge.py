@@ -25,9 +25,9 @@ from pathlib import Path
 import duckdb
 
 from compute import merge_rows, results
+from compute.connection import ResultsError, first_line
 from compute.data.errors import DataError
 from compute.merge_pictures import Pictures, printable
-from compute.results import ResultsError
 
 TAKEN, THERE, APART = "taken", "already there", "kept apart"
 # Kept apart as well, for the sake of one that is: the same as one of ours, or one that is only theirs.
@@ -100,7 +100,7 @@ def merge(theirs: Path, ours: Path, images: Path, their_images: Path | None = No
             merge_rows.attach(connection, theirs)
             outcome, run_ids = _write(connection, theirs, name, pictures)
         except (duckdb.Error, OSError) as error:
-            raise ResultsError(f"{theirs}: cannot be merged ({results.first_line(error)}). Nothing was changed.") from error
+            raise ResultsError(f"{theirs}: cannot be merged ({first_line(error)}). Nothing was changed.") from error
         merged.append(outcome)
         return run_ids
 

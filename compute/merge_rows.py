@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from compute.connection import ResultsError, contract_columns, first_line
 from compute.merge_pictures import Pictures, printable
-from compute.results import ResultsError, contract_columns, first_line
 from compute.schema import CONTRACT_VERSION, KEPT, KEYS, OWNER, SHARED, TABLES
 
 # When, where and how long: what every repetition of a trial has otherwise, though it finds the same.

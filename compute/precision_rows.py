@@ -9,10 +9,10 @@ from clip.model import CLIP
 from torch import Tensor
 
 from compute import drift
+from compute.connection import StoredOutputs
 from compute.data import imagenet
 from compute.models.precision import DATA_TYPES, Stage, kept_tensors
 from compute.precision_timing import arithmetic
-from compute.results import StoredOutputs
 
 BATCH_PICTURES = 8  # pictures whose stages' outputs are in memory at once
 

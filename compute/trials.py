@@ -29,6 +29,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColum
 from rich.table import Column
 
 from compute import awake, predictions, results
+from compute.connection import ResultsError, finished_trials
 from compute.data.errors import DataError, for_terminal
 from compute.unfinished import remove_leftovers
 
@@ -156,9 +157,9 @@ def run_trials(
     """Run each trial that is not in `results_file` yet, or all with `force`, and publish each when it ends.
 
     Ctrl-C and a failing trial leave every finished trial in place; a failure is shown and the next trial runs. Raises
-    results.ResultsError where `results_file` cannot be used at all.
+    ResultsError where `results_file` cannot be used at all.
     """
-    there = results.finished_trials(results_file)
+    there = finished_trials(results_file)
     pending = [trial for trial in trials if force or trial.key not in there]
     if pending:
         _check_folders(results_file, images)
@@ -259,7 +260,7 @@ def _publish(results_file: Path, images: Path, device: torch.device, tables: Tab
 
 
 def _explained(error: Exception, device: torch.device) -> str:
-    if isinstance(error, (DataError, results.ResultsError)):
+    if isinstance(error, (DataError, ResultsError)):
         return str(error)
     if isinstance(error, torch.OutOfMemoryError):
         return f"{device} ran out of memory. Close other programs on it, or run with --device cpu."

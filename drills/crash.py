@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compute.connection import ResultsError, finished_trials
 from compute.data.openmoji_world import write_street_pairs
 from compute.doctor_results import examine_results
-from compute.results import ResultsError, finished_trials
 from drills import Outcome, publishing
 from drills.processes import Place, Run, Runner, runner
 from drills.same_rows import differences

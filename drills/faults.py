@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from compute.results import finished_trials
+from compute.connection import finished_trials
 from drills import NOT_TRIED, Outcome
 from drills.crash import quick_arguments
 from drills.notes import notes_outcome

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pandas
 
-from compute.results import publish, reading
+from compute.connection import reading
+from compute.results import publish
 from compute.schema import OWNER, TABLES
 from dashboard.connection import open_results
 from dashboard.queries import fingerprint

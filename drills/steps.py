@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from compute import merge, merge_pictures, merge_rows, results, unfinished
+from compute import connection, merge, merge_pictures, merge_rows, results, unfinished
 
-CODE = tuple(module.__file__ for module in (results, merge, merge_pictures, merge_rows, unfinished))
+CODE = tuple(module.__file__ for module in (results, connection, merge, merge_pictures, merge_rows, unfinished))
 SYSTEM = ("copy_file", "fsync", "replace", "unlink")
 Work = Callable[[], object]
 

@@ -7,7 +7,8 @@ import duckdb
 import pandas
 import pytest
 
-from compute.results import ResultsError, publish
+from compute.connection import ResultsError
+from compute.results import publish
 from compute.schema import TABLES
 
 Tables = dict[str, pandas.DataFrame]

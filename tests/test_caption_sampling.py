@@ -16,6 +16,7 @@ from transformers import BlipForConditionalGeneration
 from compute import results
 from compute.bleu import words
 from compute.captions import Written
+from compute.connection import finished_trials
 from compute.data import captioned_images
 from compute.data.captioned_images import CaptionedSource
 from compute.data.errors import DataError
@@ -118,7 +119,7 @@ def test_trials_run_and_their_rows_are_accepted(scenes: CaptionedSource, folder:
         results.publish(
             tmp_path / "results.duckdb", tmp_path / "images", {"run": run_row(trial, rows, f"run-{number}"), **rows.tables}
         )
-        assert len(results.finished_trials(tmp_path / "results.duckdb")) == number + 1
+        assert len(finished_trials(tmp_path / "results.duckdb")) == number + 1
         caption = rows.tables["caption"]
         assert caption.image_id.tolist() == rows.tables["image"].image_id.tolist()
         assert caption.ordinal.tolist() == list(range(1, VAL + 1))

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from compute import __main__ as command_line
 from compute import plan
+from compute.connection import finished_trials
 from compute.data.street_pairs import load
 from compute.experiments import imagenet_rn50_vs_clip, segmentation_metric, unet_skip_connections
 from compute.models import class_training
-from compute.results import finished_trials
 from compute.segmentation_rows import dataset_tables
 
 # Small enough for a second, trained enough to predict every class and something else in each picture.

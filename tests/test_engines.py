@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from compute import predictions
 from compute.__main__ import app
+from compute.connection import finished_trials
 from compute.data.class_images import Picture
 from compute.models.preprocessing import Preprocessing
 from compute.plan import Choices, trials
-from compute.results import finished_trials
 from compute.trials import Engine, FixedData, Outcome, Tables, Task, Trial, TrialRows, Workbench, perform, ready, run_trials
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import BlipConfig, BlipForImageTextRetrieval
 
 from compute import results
+from compute.connection import finished_trials
 from compute.data import captioned_images
 from compute.data.captioned_folder import FolderCaptions, folder_captions
 from compute.data.errors import DataError
@@ -130,7 +131,7 @@ def test_every_variant_runs_and_its_rows_are_accepted(source: FolderCaptions, we
             assert set(steps.learning_rate) == {trial.settings.learning_rate}
         else:
             assert "training_step" not in rows.tables
-    assert len(results.finished_trials(tmp_path / "results.duckdb")) == len(VARIANTS)
+    assert len(finished_trials(tmp_path / "results.duckdb")) == len(VARIANTS)
 
 
 def test_evaluation_ranks_as_the_networks_own_similarities_do(source: FolderCaptions, weights: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pandas
 import pytest
 
 from compute import results as results_module
+from compute.connection import ResultsError, finished_trials
 from compute.lock_holder import Holder, lock_holder
-from compute.results import ResultsError, finished_trials, publish
+from compute.results import publish
 
 Tables = dict[str, pandas.DataFrame]
 HOLD = """

@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 
 from compute import __main__ as command_line
 from compute import results as results_module
+from compute.connection import ResultsError, finished_trials
 from compute.data.errors import DataError
 from compute.merge import APART, ONLY, SAME, TAKEN, THERE, Merged, merge
-from compute.results import ResultsError, finished_trials, publish
+from compute.results import publish
 from compute.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]

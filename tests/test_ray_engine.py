@@ -23,12 +23,12 @@ from ray import cloudpickle  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
 
 from compute import predictions, ray_engine  # noqa: E402
+from compute.connection import finished_trials  # noqa: E402
 from compute.data.class_images import Picture  # noqa: E402
 from compute.data.errors import DataError  # noqa: E402
 from compute.data.street_pairs import folder_source  # noqa: E402
 from compute.experiments import segmentation_metric  # noqa: E402
 from compute.models.preprocessing import Preprocessing  # noqa: E402
-from compute.results import finished_trials  # noqa: E402
 from compute.trials import (  # noqa: E402
     Engine,
     FixedData,

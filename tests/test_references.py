@@ -11,9 +11,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from compute import __main__ as command_line
+from compute.connection import ResultsError
 from compute.data.errors import DataError
 from compute.references import add_file, read_references
-from compute.results import AddedReferences, ResultsError, add_references, publish
+from compute.results import AddedReferences, add_references, publish
 
 HEADER = "experiment,variant,metric,value,source\n"
 GREEDY = "caption_sampling,greedy,BLEU in percent,21.5,my report\n"

@@ -7,7 +7,8 @@ import pandas
 import pytest
 from result_files import FileAndImages, MakeTrial, counts, files_beside, query, set_value
 
-from compute.results import ResultsError, finished_trials, publish
+from compute.connection import ResultsError, finished_trials
+from compute.results import publish
 from compute.schema import CONTRACT_VERSION, SHARED, TABLES
 
 ROWS_OF_ONE_TRIAL = dict.fromkeys(TABLES, 0) | {

@@ -20,7 +20,8 @@ from test_results_precision import TAMPERED_PRECISION
 from test_results_runs import TAMPERED_RUNS
 
 from compute.checks import CHECKS
-from compute.results import ResultsError, publish
+from compute.connection import ResultsError
+from compute.results import publish
 
 
 def _foreign_image(tables: Tables) -> None:

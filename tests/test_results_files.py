@@ -8,7 +8,8 @@ import pytest
 from result_files import FileAndImages, MakeTrial, alter, counts, files_beside, query
 from test_results_classes import class_trial
 
-from compute.results import ResultsError, finished_trials, publish
+from compute.connection import ResultsError, finished_trials
+from compute.results import publish
 from compute.schema import TABLES
 
 UNUSABLE = [

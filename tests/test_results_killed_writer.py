@@ -20,7 +20,8 @@ import pytest
 
 from compute import results as results_module
 from compute.checks import CHECKS
-from compute.results import finished_trials, publish
+from compute.connection import finished_trials
+from compute.results import publish
 
 ROOT = Path(__file__).resolve().parents[1]
 Tables = dict[str, pandas.DataFrame]
@@ -67,14 +68,14 @@ def die_once(step: str) -> None:
     elif step == REPLACED:
         results_module.os.replace = dying_after(results_module.os.replace)
     elif step in statements:
-        connect = results_module._connect
+        connect = results_module.connect
 
         @contextmanager
         def dying_connect(*arguments: Any, **options: Any) -> Iterator[DyingConnection]:
             with connect(*arguments, **options) as connection:
                 yield DyingConnection(connection, statements[step])
 
-        results_module._connect = dying_connect
+        results_module.connect = dying_connect
 
 
 def write_until_death(results: Path, images: Path, pickled: Path, step: str) -> None:

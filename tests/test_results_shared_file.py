@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas
 
-from compute.results import finished_trials, publish
+from compute.connection import finished_trials
+from compute.results import publish
 from dashboard.connection import open_results
 from dashboard.queries import runs
 

@@ -13,6 +13,7 @@ from test_vision_transformer import dino_state
 from torch import Tensor, nn
 
 from compute import metrics, plan, results
+from compute.connection import finished_trials
 from compute.data.errors import DataError
 from compute.data.labelled_images import LabelledImages, Split
 from compute.data.object_scenes import world_scenes
@@ -93,7 +94,7 @@ def test_all_heads_run_on_street_pairs_and_their_rows_are_accepted(pairs_folder:
         assert len(rows.tables["latency"]) == 50
         assert ("token_attention" in rows.tables) == trial.variant.startswith("transformer")
         assert "hidden_score" not in rows.tables
-        assert len(results.finished_trials(tmp_path / "results.duckdb")) == number + 1
+        assert len(finished_trials(tmp_path / "results.duckdb")) == number + 1
 
 
 def run_of(trial: Trial, rows: TrialRows) -> dict[str, object]:

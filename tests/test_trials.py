@@ -16,9 +16,9 @@ import pytest
 import torch
 from rich.console import Console
 
+from compute.connection import ResultsError, finished_trials
 from compute.data.errors import DataError
 from compute.data.street_pairs import PairsSource
-from compute.results import ResultsError, finished_trials
 from compute.trials import Outcome, Trial, TrialRows, Workbench, run_trials
 
 Run = Callable[[Trial, Workbench], TrialRows]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from rich.console import Console
 
+from compute.connection import finished_trials
 from compute.data import imagenet, wordnet
 from compute.experiments.wordnet_synsets import trials
-from compute.results import finished_trials
 from compute.trials import Outcome, Trial, run_trials
 
 ROWS = {"synset": 1860, "synset_parent": 1937, "synset_leaf": 12_547, "word_sense": 6171}

@@ -22,7 +22,8 @@ import pandas
 import torch
 from torch import Tensor, nn
 
-from compute import predictions, results
+from compute import predictions
+from compute.connection import StoredOutputs, stored_outputs
 from compute.data import imagenet, wordnet
 from compute.data.class_images import ImageSource, Picture, load_pictures, picture_tables
 from compute.data.errors import DataError
@@ -219,10 +220,10 @@ def _encoders(trial: Trial, bench: Workbench, clip: ZeroShotClip) -> dict[str, n
     }
 
 
-def _stored_exact(trial: Trial, bench: Workbench, clip: ZeroShotClip) -> results.StoredOutputs:
+def _stored_exact(trial: Trial, bench: Workbench, clip: ZeroShotClip) -> StoredOutputs:
     """What fp32 left in the results; raises DataError where it has not run, or with other weights or elsewhere."""
     again = f"python -m compute run {NAME} --profile {trial.profile} --force"
-    stored = results.stored_outputs(bench.results, replace(trial, variant=EXACT).key)
+    stored = stored_outputs(bench.results, replace(trial, variant=EXACT).key)
     if stored is None:
         raise DataError(f"{trial.variant} is held against fp32, which is not in {bench.results}. Compute both: {again}")
     differences = {
