@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit
 
 HERE = Path(__file__).parent
-WIDGETS = ("ButtonGroup", "Pagination", "Selectbox", "TextInput")
+WIDGETS = ("ButtonGroup", "PageLink", "Pagination", "Selectbox", "TextArea", "TextInput")
 
 _component = streamlit.components.v2.component(
     "contrast_copy_link",
