@@ -25,6 +25,7 @@ LONGEST_SECONDS = 30  # for one query; the slowest page's takes a hundredth of i
 MEMORY = "2GB"  # for all queries on one state of a file
 VECTORS = 1024  # of 2048 rows each: no query of a page has more
 MOST_ROWS = 2048 * VECTORS
+MOST_STATES = 6  # of one file, that are open at once; each takes some 10 MB
 MOST_KEPT, MOST_KEPT_ROWS = 300, 2000  # answers to queries that are kept, and the rows that one of them may have
 # Nothing is fetched, kept or loaded for the sake of a foreign file.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -51,6 +52,10 @@ class NoResultsError(ResultsError):
     """Nothing has been computed yet."""
 
 
+class ReplacedError(Exception):
+    """A state of a results file that was replaced too often since: what it is asked for is to be drawn on the latest one."""
+
+
 @dataclass(frozen=True)
 class Results:
     """One state of a results file, with the folder that its pictures lie in. Equal where the state is the same."""
@@ -58,8 +63,7 @@ class Results:
     path: Path
     images: Path
     identity: str
-    connection: duckdb.DuckDBPyConnection = field(compare=False, repr=False)
-
+    connections: list[duckdb.DuckDBPyConnection] = field(compare=False, repr=False)  # one, or none that is open any more
     kept: dict[str, pandas.DataFrame] = field(default_factory=dict, compare=False, repr=False)
     keeps_answers: ClassVar[bool] = True
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)  # of functions of these, see `kept`
@@ -80,7 +84,9 @@ class Results:
         return rows.copy(deep=False)
 
     def _ask(self, sql: str, parameters: dict[str, Any]) -> pandas.DataFrame:
-        cursor = self.connection.cursor()
+        if not (connections := self.connections.copy()):
+            raise ReplacedError(f"{self.path} was replaced more than {MOST_STATES} times.")
+        cursor = connections[0].cursor()
         try:
             cursor.execute("USE results")
             rows = cursor.execute(sql, parameters or None).fetch_df_chunk(VECTORS)
@@ -101,7 +107,7 @@ class Results:
         return rows
 
 
-_opened: weakref.WeakSet[Results] = weakref.WeakSet()  # states that somebody shows
+_opened: list[weakref.ref[Results]] = []  # states that somebody shows, in the order in which they were opened
 
 
 def open_results(path: Path, images: Path) -> Results:
@@ -109,18 +115,30 @@ def open_results(path: Path, images: Path) -> Results:
 
     Raises NoResultsError where there is no file, and ResultsError where it is damaged or of another version.
     """
-    try:
-        state = _state(path)
-    except OSError as error:
-        raise NoResultsError(f"There are no results at {path} yet.") from error
     with _attaching:  # many may come to a new state at once
+        try:
+            state = _state(path)
+        except OSError as error:
+            raise NoResultsError(f"There are no results at {path} yet.") from error
         results = _attach(path, images, state)
-        if results not in _opened:
-            for earlier in [each for each in _opened if each.path == path]:
-                earlier.kept.clear()  # sessions may show it for long; what they still ask of it is worked out again
-                earlier.answers.clear()
-            _opened.add(results)
+        if not any(opened() is results for opened in _opened):
+            _make_room(path)
+            _opened.append(weakref.ref(results))
     return results
+
+
+def _make_room(path: Path) -> None:
+    """Of a file's earlier states keep nothing that can be worked out again, and close those that were replaced long ago.
+
+    Sessions may show one for as long as nobody clicks in them.
+    """
+    _opened[:] = [opened for opened in _opened if opened() is not None]
+    earlier = [results for opened in _opened if (results := opened()) is not None and results.path == path]
+    for results in earlier:
+        results.kept.clear()
+        results.answers.clear()
+    for results in earlier[: -(MOST_STATES - 1)]:
+        results.connections.clear()  # closed once no query runs on it any more
 
 
 def is_latest(results: Results) -> bool:
@@ -168,7 +186,7 @@ def _attach(path: Path, images: Path, state: tuple[int, ...]) -> Results:
         fault = str(error).splitlines()[0]
     if fault:
         raise ResultsError(f"{path} is not as Contrast writes its results: {fault}. {FETCH_AGAIN}")
-    return Results(path, images, _identity(path, state), connection)
+    return Results(path, images, _identity(path, state), [connection])
 
 
 @functools.cache

@@ -45,7 +45,8 @@ class Answers:
 def kept(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
     """Keep the last MOST_KEPT answers of a function of what can be hashed or, as frames and lists can, pickled.
 
-    Those of a function of `Results`, which says that it `keeps_answers`, are kept with these. A frame is given as a copy, which
+    Those of a function of `Results`, or of what else says that it `keeps_answers`, are kept with the first of these; those of
+    others for as long as the process lives, so that they and what is asked must be small. A frame is given as a copy, which
     costs nothing; whatever else it gives no caller may change. Errors are not kept.
     """
     of_no_results = Answers()

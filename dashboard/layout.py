@@ -15,7 +15,7 @@ from dashboard import charts, charts_svg
 from dashboard.components import chart as chart_component
 from dashboard.components import table as table_component
 from dashboard.components.gallery import Row
-from dashboard.connection import NoResultsError, ResultsError
+from dashboard.connection import NoResultsError, ReplacedError, ResultsError
 from dashboard.kept import kept
 
 PROFILE_NOTES = {
@@ -59,10 +59,13 @@ class Finding:
 def errors_as_messages() -> Iterator[None]:
     """Show in words why results cannot be shown, here instead of what could not be drawn.
 
-    A fragment needs its own, for what fails in it is not raised to the page around it.
+    A fragment needs its own, for what fails in it is not raised to the page around it. A page that was left open while its
+    results were replaced again and again is drawn on the latest.
     """
     try:
         yield
+    except ReplacedError:
+        streamlit.rerun()
     except NoResultsError as error:
         streamlit.title("Nothing has been computed yet")
         streamlit.info(plain(error, longest=1000))

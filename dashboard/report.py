@@ -65,7 +65,7 @@ def write(
     chosen = [name for name in names if only in (None, name.stem)]
     if not chosen:
         raise ValueError(f"There is no page {only!r}; there are {', '.join(name.stem for name in names)}.")
-    results = open_results(results_file, images)
+    open_results(results_file, images)  # fails early
     os.environ.update({"CONTRAST_RESULTS": str(results_file), "CONTRAST_IMAGES": str(images)})
     query = {key: values for key, values in urllib.parse.parse_qs(address).items() if key not in NOT_FROZEN}
     drawing, written = Drawing(), []
@@ -73,6 +73,7 @@ def write(
         if progress is not None:
             progress(number, len(chosen), name.title)
         written.append(_page(name, query, drawing, {name.stem for name in chosen}))
+    results = open_results(results_file, images)  # the pages may have been drawn on a later state
     told, remark = _notes(results)
     content = report_document.html(results, written, drawing, told, remark)
     unfinished = output.with_name(f".{output.name}.unfinished")

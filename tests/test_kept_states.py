@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from compute.results import publish
 from dashboard import queries
 from dashboard.components import gallery
-from dashboard.connection import Results, is_latest, open_results
+from dashboard.connection import MOST_STATES, ReplacedError, Results, is_latest, open_results
 from dashboard.kept import Answers, kept
 
 
@@ -74,6 +74,52 @@ def test_what_was_kept_of_a_state_goes_with_the_next(
     open_results(results, images)
     assert (len(first.kept), len(first.answers)) == (0, 0)
     assert len(queries.runs(first)) == 1  # of what it always was
+
+
+def test_of_many_states_that_are_shown_the_oldest_are_closed(
+    tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]
+) -> None:
+    results, images = tiny_results
+    before = held_files()
+    shown = [open_results(results, images)]
+    for number in range(2 * MOST_STATES):
+        publish(results, images, make_trial(f"run-{number + 2}", f"trial-{number + 2}"))
+        shown.append(open_results(results, images))
+    assert held_files() - before <= MOST_STATES
+    for number, state in enumerate(shown[-MOST_STATES:], len(shown) - MOST_STATES + 1):
+        assert len(queries.runs(state)) == number
+    for state in shown[:-MOST_STATES]:
+        with pytest.raises(ReplacedError, match=r"results\.duckdb was replaced more than"):
+            queries.runs(state)
+        assert not is_latest(state)
+
+
+def test_what_is_shown_of_a_state_that_was_closed_is_drawn_on_the_latest(
+    tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]
+) -> None:
+    def page() -> None:
+        import streamlit
+
+        from dashboard import layout, queries
+        from dashboard.connection import open_results
+
+        def part(results: object) -> None:
+            with layout.errors_as_messages():
+                streamlit.text(f"{len(queries.runs(results))} runs")
+
+        old = streamlit.session_state.pop("old", None)  # as a part of a page, drawn alone, is given what it was drawn on
+        part(old or open_results(*streamlit.session_state["files"]))
+
+    results, images = tiny_results
+    shown = [old := open_results(results, images)]
+    for number in range(MOST_STATES):
+        publish(results, images, make_trial(f"run-{number + 2}", f"trial-{number + 2}"))
+        shown.append(open_results(results, images))
+    app = AppTest.from_function(page, default_timeout=30)
+    app.session_state["files"], app.session_state["old"] = tiny_results, old
+    app.run()
+    assert not app.exception
+    assert [text.value for text in app.text] == [f"{MOST_STATES + 1} runs"]
 
 
 @pytest.mark.parametrize("comes_back", [True, False])

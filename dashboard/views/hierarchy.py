@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas
 
@@ -28,7 +29,10 @@ class Branch:
 class Hierarchy:
     """The synsets of some results, from the frames of their queries; wnids that it lacks name themselves."""
 
-    def __init__(self, synsets: pandas.DataFrame, parents: pandas.DataFrame, leaves: pandas.DataFrame) -> None:
+    keeps_answers = True  # see `kept`
+
+    def __init__(self, synsets: pandas.DataFrame, parents: pandas.DataFrame, leaves: pandas.DataFrame, identity: str) -> None:
+        self.identity, self.answers = identity, dict[Any, Any]()
         self._names = dict(zip(synsets.wnid, synsets.name, strict=True))
         self._lemmas = dict(zip(synsets.wnid, synsets.lemmas, strict=True))
         self.gloss = dict(zip(synsets.wnid, synsets.gloss, strict=True))
@@ -156,4 +160,5 @@ class Hierarchy:
 @kept
 def hierarchy_of(results: Results) -> Hierarchy:
     """The tree that some results hold, which may be empty."""
-    return Hierarchy(queries_hierarchy.synsets(results), queries_synsets.edges(results), queries_synsets.leaves(results))
+    synsets, edges, leaves = queries_hierarchy.synsets(results), queries_synsets.edges(results), queries_synsets.leaves(results)
+    return Hierarchy(synsets, edges, leaves, results.identity)

@@ -2,8 +2,8 @@
 
 import functools
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas
@@ -26,6 +26,10 @@ class SynsetHierarchy:
     children: dict[str, Names]
     leaves: dict[str, Names]
     by_index: dict[int, str]
+    identity: str  # of the results that it is of
+
+    keeps_answers: ClassVar[bool] = True  # see `kept`
+    answers: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def name(self, wnid: str) -> str:
         """What a person calls a synset: OpenAI's name of a class, else the first lemma."""
@@ -123,6 +127,7 @@ def hierarchy_of(results: Results) -> SynsetHierarchy:
         _gathered(edges.parent_wnid, edges.wnid),
         _gathered(leaves.wnid, leaves.leaf_wnid),
         {int(found.imagenet_index): wnid for wnid, found in synsets.items() if not pandas.isna(found.imagenet_index)},
+        results.identity,
     )
 
 
