@@ -105,24 +105,27 @@ def _synset(
 ) -> None:
     on_open = _opener(hierarchy)
     senses = rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])
+    known = pair is not None and scores is not None and wnid in scores.index
     told = Element("div")
     told.append(synset_card.description(hierarchy, wnid, senses))
-    known = pair is not None and scores is not None and wnid in scores.index
     if pair is not None and scores is not None and known:
         told.append(synset_card.accuracy(scores.loc[wnid], pair))
         markup.add(told, "p", _basis(results, pair, scores.loc[wnid], wnid), class_="faint")
     below = synset_card.children(hierarchy, scores, pair, wnid, rank)
     if below is not None:
         told.append(below)
-    if pair is not None and known:
-        markup.add(told, "h3", "Pictures")
     panel.show(told, "told", on_open)
-    if pair is not None:
-        if known:
-            _pictures(results, hierarchy, pair, wnid, rank, pages)
-        else:
-            _no_pictures(results, hierarchy, pair, wnid)
+    if pair is not None and not known:
+        _no_pictures(results, hierarchy, pair, wnid)
     notes.of_class(results, wnid, "wordnet_synsets")
+    if pair is not None and known:
+        _pictures(results, hierarchy, pair, wnid, rank, pages)
+        found = {
+            letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
+            for letter, _, run, _ in pair.sides
+        }
+        streamlit.markdown("### Most frequent confusions")
+        panel.show(synset_card.confusions(hierarchy, found, pair, wnid), "confusions", on_open)
 
 
 def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> str:
@@ -145,6 +148,7 @@ def _no_pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid:
 def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str, rank: int, pages: Pages) -> None:
     counts = rows.outcome_counts(results, pair.run_a, pair.run_b, wnid, rank)
     outcomes = SHOWN if len(pair.sides) > 1 else SHOWN_OF_ONE
+    streamlit.markdown("### Pictures")
     shown = streamlit.segmented_control(
         "Which of them the classifiers get right",
         list(outcomes),
@@ -156,32 +160,25 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
         bind="query-params",
         label_visibility="collapsed",
     )
+    # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
+    streamlit.caption(" · ".join(f"{layout.plain(_spelled(name, pair))} {counts[outcomes[name]]:,}" for name in outcomes))
     count = counts[outcomes[shown]]
+    if not count:
+        streamlit.caption("None.")
+        return
     page_count = -(-count // PAGE_PICTURES)
     page = streamlit.pagination(page_count, key="page", bind="query-params") if page_count > 1 else 1
-    if count and "imagenet_rn50_vs_clip" in pages:
+    found = rows.pictures(
+        results, pair.run_a, pair.run_b, wnid, outcomes[shown], rank, PAGE_PICTURES, PAGE_PICTURES * (page - 1)
+    )
+    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank), "pictures", _opener(hierarchy))
+    if "imagenet_rn50_vs_clip" in pages:
         streamlit.page_link(
             pages["imagenet_rn50_vs_clip"],
             label="All these pictures, to filter and sort",
             icon=":material/arrow_forward:",
             query_params=links.to(results, data=pair.label, view="all pictures", node=wnid),
         )
-    told = Element("div")
-    # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
-    counted = " · ".join(f"{_spelled(name, pair)} {counts[outcomes[name]]:,}" for name in outcomes)
-    markup.add(told, "p", counted, class_="faint")
-    if count:
-        found = rows.pictures(
-            results, pair.run_a, pair.run_b, wnid, outcomes[shown], rank, PAGE_PICTURES, PAGE_PICTURES * (page - 1)
-        )
-        told.append(synset_pictures.answered(results, hierarchy, pair, found, rank))
-    markup.add(told, "h3", "Most frequent confusions")
-    wrong = {
-        letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
-        for letter, _, run, _ in pair.sides
-    }
-    told.append(synset_card.confusions(hierarchy, wrong, pair, wnid))
-    panel.show(told, "pictures", _opener(hierarchy))
 
 
 def _spelled(name: str, pair: Pair) -> str:
