@@ -28,15 +28,16 @@ _component = streamlit.components.v2.component(
 )
 
 
-def show(element: Element, key: str, on_open: Callable[[str], None] | None = None) -> None:
-    """Draw an element whose texts the writer of `markup` escapes; `on_open` gets the `data-open` of what a person picks."""
+def show(element: Element | str, key: str, on_open: Callable[[str], None] | None = None) -> None:
+    """Draw an element, or what `markup.as_html` made of one; `on_open` gets the `data-open` of what a person picks."""
 
     def opened() -> None:
         target = streamlit.session_state[key].get("opened")
         if on_open is not None and isinstance(target, str):
             on_open(target)
 
-    _component(key=key, data={"html": markup.as_html(element)}, on_opened_change=opened)
+    html = element if isinstance(element, str) else markup.as_html(element)
+    _component(key=key, data={"html": html}, on_opened_change=opened)
 
 
 def way_to(parent: Element, target: str, text: object, class_: str = "way") -> Element:

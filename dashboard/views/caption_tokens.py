@@ -12,6 +12,7 @@ from dashboard import queries_captions as rows
 from dashboard.components import captions, gallery
 from dashboard.components.captions import Card, Token, TokenRow
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.views.caption_runs import Setup, choose_seed
 from dashboard.views.caption_scores import ONE, caption_scores
 
@@ -55,11 +56,18 @@ def tokens_of(results: Results, setup: Setup, image_id: str, seed: int, against:
 
 def references_of(results: Results, setup: Setup, image_id: str, against: str) -> list[str]:
     """The references that captions of a picture are compared with."""
-    found = rows.references(results, setup.dataset)
-    for texts in found.texts[found.image_id == image_id]:
-        told = [str(text)[:LONGEST_CAPTION] for text in texts if isinstance(text, str)]
-        return told[:1] if against == ONE else told
-    return []
+    told = _references(results, setup.dataset).get(image_id, [])
+    return told[:1] if against == ONE else told
+
+
+@kept
+def _references(results: Results, dataset: str) -> dict[str, list[str]]:
+    """The references of each picture."""
+    found = rows.references(results, dataset)
+    return {
+        image_id: [str(text)[:LONGEST_CAPTION] for text in texts if isinstance(text, str)]
+        for image_id, texts in zip(found.image_id, found.texts, strict=True)
+    }
 
 
 def picture_card(results: Results, setup: Setup, picture: Any, against: str) -> Card:

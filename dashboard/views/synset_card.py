@@ -133,7 +133,7 @@ def _other_senses(parent: Element, hierarchy: SynsetHierarchy, wnid: str, senses
     words = [group for _, group in senses.groupby(senses.word.str.lower(), sort=False) if len(group) > 1]
     if not words:
         return
-    inside = sum((group.wnid.isin(list(hierarchy.synsets)) & (group.wnid != wnid)).any() for group in words)
+    inside = any(other in hierarchy.synsets and other != wnid for group in words for other in group.wnid)
     more = markup.add(parent, "details", **({"open": "open"} if inside else {}))
     summary = "Other senses of its words" + (", some of them in this tree" if inside else "")
     markup.add(more, "summary", summary)

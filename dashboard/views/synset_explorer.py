@@ -10,6 +10,7 @@ from dashboard import layout, links
 from dashboard import queries_synsets as rows
 from dashboard.components import markup, panel
 from dashboard.connection import Results
+from dashboard.kept import kept
 from dashboard.layout import Pages
 from dashboard.views import notes, synset_card, synset_pictures, synset_tree
 from dashboard.views.classifier_pair import Pair
@@ -104,28 +105,41 @@ def _synset(
     pages: Pages,
 ) -> None:
     on_open = _opener(hierarchy)
-    senses = rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])
     known = pair is not None and scores is not None and wnid in scores.index
-    told = Element("div")
-    told.append(synset_card.description(hierarchy, wnid, senses))
-    if pair is not None and scores is not None and known:
-        told.append(synset_card.accuracy(scores.loc[wnid], pair))
-        markup.add(told, "p", _basis(results, pair, scores.loc[wnid], wnid), class_="faint")
-    below = synset_card.children(hierarchy, scores, pair, wnid, rank)
-    if below is not None:
-        told.append(below)
-    panel.show(told, "told", on_open)
+    panel.show(_told(results, pair, wnid, rank), "told", on_open)
     if pair is not None and not known:
         _no_pictures(results, hierarchy, pair, wnid)
     notes.of_class(results, wnid, "wordnet_synsets")
     if pair is not None and known:
         _pictures(results, hierarchy, pair, wnid, rank, pages)
-        found = {
-            letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
-            for letter, _, run, _ in pair.sides
-        }
         streamlit.markdown("### Most frequent confusions")
-        panel.show(synset_card.confusions(hierarchy, found, pair, wnid), "confusions", on_open)
+        panel.show(_confused(results, pair, wnid), "confusions", on_open)
+
+
+@kept
+def _told(results: Results, pair: Pair | None, wnid: str, rank: int) -> str:
+    """What is known of a synset, both classifiers' accuracy there, and what lies right below it, as HTML."""
+    hierarchy = hierarchy_of(results)
+    scores = rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
+    told = Element("div")
+    told.append(synset_card.description(hierarchy, wnid, rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])))
+    if pair is not None and scores is not None and wnid in scores.index:
+        told.append(synset_card.accuracy(scores.loc[wnid], pair))
+        markup.add(told, "p", _basis(results, pair, scores.loc[wnid], wnid), class_="faint")
+    below = synset_card.children(hierarchy, scores, pair, wnid, rank)
+    if below is not None:
+        told.append(below)
+    return markup.as_html(told)
+
+
+@kept
+def _confused(results: Results, pair: Pair, wnid: str) -> str:
+    """The most frequent wrong answers of both classifiers below a synset, as HTML."""
+    found = {
+        letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
+        for letter, _, run, _ in pair.sides
+    }
+    return markup.as_html(synset_card.confusions(hierarchy_of(results), found, pair, wnid))
 
 
 def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> str:
