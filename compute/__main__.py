@@ -12,6 +12,7 @@ from rich.table import Table
 
 from compute import merge, merge_report, plan, references
 from compute.connection import ResultsError, finished_trials
+from compute.console import explained_os_error, shown
 from compute.data.errors import DataError
 from compute.doctor import examine
 from compute.doctor_results import show_results
@@ -45,7 +46,7 @@ from compute.options import (
     VocOption,
 )
 from compute.trials import Engine as TrialEngine
-from compute.trials import Outcome, explained_os_error, one_after_another, run_trials, shown
+from compute.trials import Outcome, one_after_another, run_trials
 
 app = typer.Typer(
     help="Compute Contrast's experiments once, and keep what they find in results.duckdb.",

@@ -3,7 +3,6 @@
 Where a trial's function runs is the engine's business: in this process one after the other, or anywhere else. All else is here.
 """
 
-import errno
 import functools
 import hashlib
 import itertools
@@ -11,10 +10,8 @@ import json
 import os
 import platform
 import subprocess
-import traceback
-import warnings
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +20,13 @@ from typing import Any
 import pandas
 import pyarrow
 import torch
-from rich import markup
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.progress import Progress
 
 from compute import awake, predictions, results
-from compute.connection import ResultsError, finished_trials
-from compute.data.errors import DataError, for_terminal
+from compute.connection import finished_trials
+from compute.console import bar_columns, bar_report, explained, shown, shown_warnings
+from compute.data.errors import DataError
 from compute.unfinished import remove_leftovers
 
 Report = Callable[[int, int, str], None]
@@ -166,9 +162,9 @@ def run_trials(
         remove_leftovers(images)
         remove_leftovers(cache)
     finished, failed, reason, interrupted = 0, [], "", False
-    with Progress(*_bar_columns(), console=console) as progress, _shown_warnings(console):
+    with Progress(*bar_columns(), console=console) as progress, shown_warnings(console):
         tasks = [
-            (trial, Workbench(run_id, device, images, cache, results_file, _bar_report(progress, trial)))
+            (trial, Workbench(run_id, device, images, cache, results_file, bar_report(progress, trial.variant, trial.seed)))
             for trial in pending
             for run_id in [_free_run_id(trial.key, set(there.values()))]
         ]
@@ -189,11 +185,6 @@ def run_trials(
     return Outcome(finished, len(trials) - len(pending), tuple(failed), interrupted)
 
 
-def shown(text: str) -> str:
-    """A text that may hold what somebody sent, as the console's markup for exactly that text."""
-    return markup.escape(for_terminal(text))
-
-
 def _check_folders(results_file: Path, images: Path) -> None:
     """Raise DataError where what is computed could not be kept: before, rather than after."""
     for option, folder in (("--results", results_file.parent), ("--images", images)):
@@ -203,37 +194,6 @@ def _check_folders(results_file: Path, images: Path) -> None:
                 f"{folder}: cannot be written to, so that nothing could be kept. Give yourself the right to write there, or "
                 f"name another with {option}."
             )
-
-
-@contextmanager
-def _shown_warnings(console: Console) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: console.print(f"[yellow]{shown(str(message))}[/]", highlight=False)
-        yield
-
-
-def _bar_columns() -> tuple[ProgressColumn, ...]:
-    """Name, bar, time and score, of which the name gives way where a terminal is narrow."""
-    name, fixed = Column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=18), Column(no_wrap=True)
-    return (
-        TextColumn("{task.description}", markup=False, table_column=name),
-        BarColumn(bar_width=10),
-        TaskProgressColumn(table_column=fixed),
-        TimeRemainingColumn(elapsed_when_finished=True, table_column=fixed.copy()),
-        TextColumn("{task.fields[note]}", table_column=fixed.copy()),
-    )
-
-
-def _bar_report(progress: Progress, trial: Trial) -> Report:
-    """A trial's report, which shows a bar from its first call on."""
-    bar = progress.add_task(f"{trial.variant} · seed {trial.seed}", total=None, note="", visible=False, start=False)
-
-    def report(done: int, total: int, note: str) -> None:
-        progress.start_task(bar)
-        progress.update(bar, completed=done, total=total or None, note=note, visible=True)
-
-    return report
 
 
 def perform(trial: Trial, bench: Workbench) -> Tables | str:
@@ -246,7 +206,7 @@ def perform(trial: Trial, bench: Workbench) -> Tables | str:
             seconds = awake.clock() - clock
         return {"run": _run_row(trial, bench, rows, started, seconds), **rows.tables}
     except Exception as error:  # one trial's fault must not cost the others their turn
-        return _explained(error, bench.device)
+        return explained(error, bench.device)
 
 
 def _publish(results_file: Path, images: Path, device: torch.device, tables: Tables) -> str | None:
@@ -255,31 +215,8 @@ def _publish(results_file: Path, images: Path, device: torch.device, tables: Tab
     try:
         results.publish(results_file, images, {**tables, "run": run})
     except Exception as error:
-        return _explained(error, device)
+        return explained(error, device)
     return None
-
-
-def _explained(error: Exception, device: torch.device) -> str:
-    if isinstance(error, (DataError, ResultsError)):
-        return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
-        return f"{device} ran out of memory. Close other programs on it, or run with --device cpu."
-    if isinstance(error, OSError):
-        return explained_os_error(error)
-    return "".join(traceback.format_exception(error))
-
-
-def explained_os_error(error: OSError) -> str:
-    """What the system refused, in words, with what mends it."""
-    remedies = {
-        errno.ENOSPC: "Make room on its disk",
-        errno.EDQUOT: "Make room within your share of its disk",
-        errno.EROFS: "Have it be one that can be written to, or name another folder with --results, --images or --cache",
-        errno.EACCES: "Give yourself the right to it, or name another folder with --results, --images or --cache",
-    }
-    remedy = remedies.get(error.errno or 0, "See that it can be read and written to")
-    told = f"{error.filename or 'A file'}: {error.strerror or error}"
-    return f"{told}. {remedy}, and run the same command again; nothing that was finished is lost."
 
 
 def _run_row(trial: Trial, bench: Workbench, rows: TrialRows, started: datetime, seconds: float) -> pandas.DataFrame:
