@@ -44,7 +44,9 @@ def main() -> None:
         for name in chosen.names or DRILLS:
             clock = time.monotonic()
             drill = importlib.import_module(f"drills.{name}")  # here, as some take long to import
-            outcomes += list(drill.run(folder / name, chosen.short))
+            for outcome in drill.run(folder / name, chosen.short):
+                outcomes.append(outcome)
+                console.print(f"{outcome.survived:,} of {outcome.tried:,}: {outcome.what}", highlight=False, markup=False)
             console.print(f"{name} took {time.monotonic() - clock:.0f} s", highlight=False)
     if chosen.markdown:
         print(markdown(outcomes))
