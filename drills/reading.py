@@ -3,9 +3,8 @@
 Ten sessions of one browser click for eight minutes on a copy of the published results, in which a process publishes a trial
 every second (see `reading_writer`); some close their window while a page is drawn. After each click the page must come to rest
 without an error, and what it says of its runs must be of the one state of the file that its link names. The memory of the
-server is taken every second; its growth is that of a line through all that was taken in the last five minutes. By then every
-page was opened, what the server keeps of each is kept, and as many sessions end as are forgotten: Streamlit keeps one for two
-minutes after its window was closed.
+server is taken every second; its growth is that of a line through all that was taken in the last five minutes, by when every
+page was opened and what the server keeps of each is kept.
 """
 
 import json
