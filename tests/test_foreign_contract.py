@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a program, too
 
-from compute import results as written
+from compute import connection as written
 from compute.schema import TABLES
 from dashboard.connection import CONTRACT, MOST_ROWS, SETTINGS, Results, ResultsError, open_results
 
@@ -206,7 +206,7 @@ def limited(file: Path, **settings: str) -> Results:
     """The results of a file under smaller limits than the dashboard's own, with which a test would take too long."""
     connection = duckdb.connect(":memory:", config=SETTINGS | settings)
     connection.execute(f"ATTACH '{file}' AS results (READ_ONLY)")
-    return Results(file, file.parent, "test", connection)
+    return Results(file, file.parent, "test", [connection])
 
 
 def test_a_question_that_takes_too_long_is_stopped(file: Path) -> None:
