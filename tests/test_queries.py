@@ -210,4 +210,4 @@ def test_the_four_way_map_says_who_is_right():
 
 def test_results_are_equal_where_their_state_is(tiny_results):
     results = open_results(*tiny_results)
-    assert dataclasses.replace(results, connection=None) == results
+    assert dataclasses.replace(results, connections=[]) == results
