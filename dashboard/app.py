@@ -32,7 +32,7 @@ from dashboard.app_pages import (  # noqa: E402
     wordnet_synsets,
 )
 from dashboard.components import gallery  # noqa: E402
-from dashboard.connection import open_results  # noqa: E402
+from dashboard.connection import drawing_on, open_results  # noqa: E402
 from dashboard.views import beside, notes  # noqa: E402
 
 SECTIONS: dict[str, list[ModuleType]] = {
@@ -69,14 +69,15 @@ def _drawing(module: ModuleType, pages: layout.Pages) -> Callable[[], None]:
         images = Path(os.environ.get("CONTRAST_IMAGES", ROOT / "images"))
         with layout.errors_as_messages():
             streamlit.session_state[gallery.SHOWN] = results = open_results(path, images)
-            top = links.arrive(results, stem)
-            module.page(results, pages)
-            beside.of_page(results, module, pages)
-            notes.of_page(results, stem, pages)
-            links.tell(stem, top)
-            with streamlit.container(horizontal=True, vertical_alignment="center", gap="small"):
-                links.copy_link(results)
-                saving.page_button(results, stem)
+            with drawing_on(results):
+                top = links.arrive(results, stem)
+                module.page(results, pages)
+                beside.of_page(results, module, pages)
+                notes.of_page(results, stem, pages)
+                links.tell(stem, top)
+                with streamlit.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    links.copy_link(results)
+                    saving.page_button(results, stem)
 
     return draw
 

@@ -12,6 +12,9 @@ import hashlib
 import os
 import threading
 import weakref
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +28,7 @@ LONGEST_SECONDS = 30  # for one query; the slowest page's takes a hundredth of i
 MEMORY = "2GB"  # for all queries on one state of a file
 VECTORS = 1024  # of 2048 rows each: no query of a page has more
 MOST_ROWS = 2048 * VECTORS
-MOST_STATES = 6  # of one file, that are open at once; each takes some 10 MB
+MOST_STATES = 6  # of one file, that are open at once beside those of pages that are being drawn; each takes some 10 MB
 MOST_KEPT, MOST_KEPT_ROWS = 300, 2000  # answers to queries that are kept, and the rows that one of them may have
 # Nothing is fetched, kept or loaded for the sake of a foreign file.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -108,6 +111,7 @@ class Results:
 
 
 _opened: list[weakref.ref[Results]] = []  # states that somebody shows, in the order in which they were opened
+_drawn_on: Counter[str] = Counter()  # pages that are being drawn, by the identity of their state
 
 
 def open_results(path: Path, images: Path) -> Results:
@@ -127,18 +131,33 @@ def open_results(path: Path, images: Path) -> Results:
     return results
 
 
+@contextmanager
+def drawing_on(results: Results) -> Iterator[None]:
+    """Keep a state open while a page is drawn on it, however often it is replaced meanwhile."""
+    with _attaching:
+        _drawn_on[results.identity] += 1
+    try:
+        yield
+    finally:
+        with _attaching:
+            _drawn_on[results.identity] -= 1
+
+
 def _make_room(path: Path) -> None:
     """Of a file's earlier states keep nothing that can be worked out again, and close those that were replaced long ago.
 
     Sessions may show one for as long as nobody clicks in them.
     """
+    for identity in [identity for identity, pages in _drawn_on.items() if not pages]:
+        del _drawn_on[identity]
     _opened[:] = [opened for opened in _opened if opened() is not None]
     earlier = [results for opened in _opened if (results := opened()) is not None and results.path == path]
     for results in earlier:
         results.kept.clear()
         results.answers.clear()
     for results in earlier[: -(MOST_STATES - 1)]:
-        results.connections.clear()  # closed once no query runs on it any more
+        if results.identity not in _drawn_on:
+            results.connections.clear()  # closed once no query runs on it any more
 
 
 def is_latest(results: Results) -> bool:

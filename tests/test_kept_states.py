@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from compute.results import publish
 from dashboard import queries
 from dashboard.components import gallery
-from dashboard.connection import MOST_STATES, ReplacedError, Results, is_latest, open_results
+from dashboard.connection import MOST_STATES, ReplacedError, Results, drawing_on, is_latest, open_results
 from dashboard.kept import Answers, kept
 
 
@@ -92,6 +92,24 @@ def test_of_many_states_that_are_shown_the_oldest_are_closed(
         with pytest.raises(ReplacedError, match=r"results\.duckdb was replaced more than"):
             queries.runs(state)
         assert not is_latest(state)
+
+
+def test_a_state_stays_open_while_a_page_is_drawn_on_it(
+    tiny_results: tuple[Path, Path], make_trial: Callable[..., Tables]
+) -> None:
+    results, images = tiny_results
+    shown = [open_results(results, images)]
+    with drawing_on(shown[0]), drawing_on(shown[0]):
+        for number in range(MOST_STATES + 1):
+            publish(results, images, make_trial(f"run-{number + 2}", f"trial-{number + 2}"))
+            shown.append(open_results(results, images))
+        assert len(queries.runs(shown[0])) == 1
+        with pytest.raises(ReplacedError):
+            queries.runs(shown[1])
+    publish(results, images, make_trial("run-20", "trial-20"))
+    shown.append(open_results(results, images))
+    with pytest.raises(ReplacedError):
+        queries.runs(shown[0])
 
 
 def test_what_is_shown_of_a_state_that_was_closed_is_drawn_on_the_latest(
