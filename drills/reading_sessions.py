@@ -167,7 +167,9 @@ class _Person:
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
         await page.add_init_script(SCRIPT)
-        await page.goto(f"{self.address}/{self.chance.choice(list(CHANGES))}", wait_until="commit", timeout=1000 * REST_S)
+        stem = self.chance.choice(list(CHANGES))
+        path = "" if stem == "overview" else stem  # the default page has no other address
+        await page.goto(f"{self.address}/{path}", wait_until="commit", timeout=1000 * REST_S)
         await page.wait_for_selector("h1", timeout=1000 * REST_S)
         return page
 
