@@ -141,6 +141,8 @@ def drawing_on(results: Results) -> Iterator[None]:
     finally:
         with _attaching:
             _drawn_on[results.identity] -= 1
+            if not _drawn_on[results.identity]:
+                del _drawn_on[results.identity]
 
 
 def _make_room(path: Path) -> None:
@@ -148,8 +150,6 @@ def _make_room(path: Path) -> None:
 
     Sessions may show one for as long as nobody clicks in them.
     """
-    for identity in [identity for identity, pages in _drawn_on.items() if not pages]:
-        del _drawn_on[identity]
     _opened[:] = [opened for opened in _opened if opened() is not None]
     earlier = [results for opened in _opened if (results := opened()) is not None and results.path == path]
     for results in earlier:
