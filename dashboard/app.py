@@ -46,7 +46,6 @@ SECTIONS: dict[str, list[ModuleType]] = {
 
 def main() -> None:
     """Draw the page that the address names, on the results as they are now."""
-    loaded.share_memory()
     streamlit.set_page_config("Contrast", page_icon=str(HERE / "icon.svg"), layout="wide")
     streamlit.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
     pages: layout.Pages = {}

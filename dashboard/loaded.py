@@ -1,23 +1,8 @@
-"""The memory of the server's process: what is loaded once stays, and what was given back can be used again."""
+"""The memory of the server's process: what is loaded once stays."""
 
 import atexit
-import ctypes
 import functools
 import gc
-import platform
-
-MOST_ARENAS = 2
-
-
-@functools.cache
-def share_memory() -> None:
-    """Have all threads take their memory from few places, where that can be told: with glibc.
-
-    By default each of the many short threads of a server has a place of its own, and keeps there what it gave back. While the
-    results are replaced again and again, `python -m drills reading` counted a fifth more memory, which went on to grow.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(-8, MOST_ARENAS)  # M_ARENA_MAX of malloc.h
 
 
 @functools.cache

@@ -2,20 +2,28 @@
 
 import gc
 import os
+import shutil
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas
 import pytest
+from opened_pages import open_page
 from result_files import Tables
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from compute.results import publish
 from dashboard import queries
 from dashboard.components import gallery
 from dashboard.connection import MOST_STATES, ReplacedError, Results, drawing_on, is_latest, open_results
 from dashboard.kept import Answers, kept
+from dashboard.views.hierarchy import Hierarchy
+from dashboard.views.synset_hierarchy import SynsetHierarchy
+
+PUBLISHED = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +146,31 @@ def test_what_is_shown_of_a_state_that_was_closed_is_drawn_on_the_latest(
     app.run()
     assert not app.exception
     assert [text.value for text in app.text] == [f"{MOST_STATES + 1} runs"]
+
+
+def test_no_widget_of_a_page_that_was_left_holds_a_hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Streamlit keeps what is called at a change of each widget that a session ever saw.
+    results = shutil.copyfile(PUBLISHED / "results.duckdb", tmp_path / "results.duckdb")
+    app = open_page(monkeypatch, results, PUBLISHED / "images", "imagenet_rn50_vs_clip")
+    gc.unfreeze()  # what the first page of a process leaves to no search
+    held = []
+    for page, query in (
+        ("imagenet_rn50_vs_clip", {"view": "all pictures"}),
+        ("imagenet_rn50_vs_clip", {"view": "confusions"}),
+        ("wordnet_synsets", {"view": "explorer", "search": "dog"}),
+        ("wordnet_synsets", {"view": "four questions"}),
+        ("runs", {}),
+    ):
+        held += [weakref.ref(each) for each in gc.get_objects() if isinstance(each, (Hierarchy, SynsetHierarchy))]
+        os.utime(results)
+        app.query_params.clear()
+        app.query_params.update(query)
+        app._page_hash = calc_hash(page)
+        app.run()
+        assert not app.exception
+    gc.collect()
+    assert len({id(each) for each in held}) >= 2
+    assert [each() for each in held] == [None] * len(held)
 
 
 @pytest.mark.parametrize("comes_back", [True, False])

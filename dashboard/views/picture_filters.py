@@ -66,7 +66,7 @@ def show(
 
     def node_picked() -> None:
         wnid = streamlit.session_state[key].get("node")
-        if wnid == "" or wnid in tree:
+        if isinstance(wnid, str):  # one that is no node is told when the page is drawn
             set_address("node", wnid)
             set_address("cell", None)
             streamlit.session_state[SEARCH] = ""

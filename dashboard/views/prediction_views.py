@@ -19,6 +19,7 @@ PAGE_PICTURES = 18
 ORDERS = {"clearest difference": "difference", "least sure": "unsure", "number": "number"}
 MOST_STYLE_BUTTONS = 8
 PICKS_OF_A, PICKS_OF_B = 1, 2
+CLASSES, REPLACED = "classes", "class to replace"
 
 
 @streamlit.fragment
@@ -30,35 +31,48 @@ def who_wins_where(results: Results, contest: Contest, pages: layout.Pages) -> N
     if by_class.empty:
         streamlit.info("No picture has a label that is a class of both, so that there is nothing to compare.")
         return
+    _replace_class(tree, by_class)
     typed = streamlit.text_input(
         "Classes",
         None,
-        key="classes",
+        key=CLASSES,
         bind="query-params",
         max_chars=1000,
         placeholder="Ten from far apart in WordNet, chosen automatically. Type others: goldfish, n02085620, …",
     )
-    chosen, complaints = picks.parse_classes(tree, typed or "", set(by_class.wnid))
+    chosen, complaints = _chosen_classes(tree, by_class, typed)
     for complaint in complaints:
         streamlit.warning(layout.plain(complaint, 400))
-    chosen = chosen or picks.chosen_classes(tree, by_class)
     if not chosen:
         streamlit.info("On every picture both models are right, or both wrong: there is none that one alone gets right.")
         return
     reasons, notice = picks.read_reasons(results.images)
     sections = _sections(results, contest, tree, by_class, chosen, reasons)
-
-    def swap(wnid: str) -> None:
-        other = picks.next_class(tree, by_class, chosen, wnid)
-        streamlit.session_state["classes"] = ", ".join(other if each == wnid else each for each in chosen)
-
     names = (contest.a.name, contest.b.name)
-    followed = answers.show(sections, names, "winners", on_open=open_picture, on_swap=swap)
+    followed = answers.show(sections, names, "winners", on_open=open_picture, on_swap=_ask_for_another)
     if notice:
         streamlit.warning(layout.plain(notice, 300))
     _how_to_read(contest)
     follow(followed, pages)
     show_opened(results, contest, pages)
+
+
+def _chosen_classes(tree: Hierarchy, by_class: pandas.DataFrame, typed: str | None) -> tuple[list[str], list[str]]:
+    """The classes that a person typed, or else those that stand for all, and what is wrong with the typed ones."""
+    chosen, complaints = picks.parse_classes(tree, typed or "", set(by_class.wnid))
+    return chosen or picks.chosen_classes(tree, by_class), complaints
+
+
+def _ask_for_another(wnid: str) -> None:
+    streamlit.session_state[REPLACED] = wnid
+
+
+def _replace_class(tree: Hierarchy, by_class: pandas.DataFrame) -> None:
+    """Type another class in place of the one for which a person asked that."""
+    if replaced := streamlit.session_state.pop(REPLACED, ""):
+        chosen, _ = _chosen_classes(tree, by_class, streamlit.session_state.get(CLASSES))
+        other = picks.next_class(tree, by_class, chosen, replaced)
+        streamlit.session_state[CLASSES] = ", ".join(other if each == replaced else each for each in chosen)
 
 
 @kept

@@ -1,6 +1,5 @@
 """The explorer: a search and the tree on one side, the chosen synset with its accuracy and pictures on the other."""
 
-from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 import pandas
@@ -88,11 +87,7 @@ def _search(results: Results, hierarchy: SynsetHierarchy, wnid: str) -> None:
     if text and text.strip():
         found = hierarchy.search(text)
         senses = rows.senses(results, [" ".join(text.split())])
-        panel.show(synset_card.search_results(hierarchy, found, senses, wnid), "results", _opener(hierarchy))
-
-
-def _opener(hierarchy: SynsetHierarchy) -> Callable[[str], None]:
-    return lambda wnid: open_synset(wnid) if wnid in hierarchy.synsets else None
+        panel.show(synset_card.search_results(hierarchy, found, senses, wnid), "results", open_synset)
 
 
 def _synset(
@@ -104,16 +99,15 @@ def _synset(
     rank: int,
     pages: Pages,
 ) -> None:
-    on_open = _opener(hierarchy)
     known = pair is not None and scores is not None and wnid in scores.index
-    panel.show(_told(results, pair, wnid, rank), "told", on_open)
+    panel.show(_told(results, pair, wnid, rank), "told", open_synset)
     if pair is not None and not known:
         _no_pictures(results, hierarchy, pair, wnid)
     notes.of_class(results, wnid, "wordnet_synsets")
     if pair is not None and known:
         _pictures(results, hierarchy, pair, wnid, rank, pages)
         streamlit.markdown("### Most frequent confusions")
-        panel.show(_confused(results, pair, wnid), "confusions", on_open)
+        panel.show(_confused(results, pair, wnid), "confusions", open_synset)
 
 
 @kept
@@ -185,7 +179,7 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
     found = rows.pictures(
         results, pair.run_a, pair.run_b, wnid, outcomes[shown], rank, PAGE_PICTURES, PAGE_PICTURES * (page - 1)
     )
-    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank), "pictures", _opener(hierarchy))
+    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank), "pictures", open_synset)
     if "imagenet_rn50_vs_clip" in pages:
         streamlit.page_link(
             pages["imagenet_rn50_vs_clip"],

@@ -1,6 +1,5 @@
 """A tree of synsets to expand and collapse, which is sent whole and drawn branch by branch in the browser."""
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def show(
 
     def selected() -> None:
         wnid = streamlit.session_state[key].get("selected")
-        if wnid in hierarchy.synsets:
+        if isinstance(wnid, str):
             on_select(wnid)
 
     _component(key=key, data=_data(hierarchy, scores, tuple(models)), on_selected_change=selected)
@@ -77,7 +76,7 @@ def _nodes(
     return {**frame, "pictures": known.images.astype(int).tolist(), "shares": shares}
 
 
-@functools.lru_cache(maxsize=4)
+@kept
 def _frame(hierarchy: SynsetHierarchy) -> dict[str, Any]:
     """What of `_nodes` is the same whatever is known of the pictures."""
     wnids = list(hierarchy.synsets)
