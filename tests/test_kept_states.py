@@ -23,7 +23,7 @@ from dashboard.kept import Answers, kept
 from dashboard.views.hierarchy import Hierarchy
 from dashboard.views.synset_hierarchy import SynsetHierarchy
 
-PUBLISHED = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -150,8 +150,8 @@ def test_what_is_shown_of_a_state_that_was_closed_is_drawn_on_the_latest(
 
 def test_no_widget_of_a_page_that_was_left_holds_a_hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Streamlit keeps what is called at a change of each widget that a session ever saw.
-    results = shutil.copyfile(PUBLISHED / "results.duckdb", tmp_path / "results.duckdb")
-    app = open_page(monkeypatch, results, PUBLISHED / "images", "imagenet_rn50_vs_clip")
+    results = shutil.copyfile(ROOT / "results.duckdb", tmp_path / "results.duckdb")
+    app = open_page(monkeypatch, results, ROOT / "images", "imagenet_rn50_vs_clip")
     gc.unfreeze()  # what the first page of a process leaves to no search
     held = []
     for page, query in (

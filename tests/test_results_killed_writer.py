@@ -25,7 +25,7 @@ from compute.results import publish
 
 ROOT = Path(__file__).resolve().parents[1]
 Tables = dict[str, pandas.DataFrame]
-KILLS = 6
+KILLS = 12
 STEPS_BEFORE_THE_FILE = ("copied", "inserted", "committed", "checkpointed", "flushed")
 REPLACED = "replaced"
 
