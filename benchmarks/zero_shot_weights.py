@@ -31,7 +31,7 @@ from compute.models.clip_text import encode_prompts  # noqa: E402
 
 CLASS_COUNT, TURNS = 10, 2
 GOAL, LARGEST_DIFFERENCE = 7.0, 1e-5
-PLAIN, OURS = "clip.tokenize and encode_text, 77 tokens", "ours, cut to the longest prompt"
+PLAIN, OURS = "clip.tokenize and encode_text, 77 tokens", "ours, each beginning of prompts once"
 REACHED, MISSED = "[green]reached[/]", "[red]missed[/]"
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from clip.model import CLIP
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
@@ -70,6 +72,34 @@ def test_the_order_of_the_prompts_changes_no_features(small: CLIP) -> None:
     order = [4, 0, 6, 2, 5, 1, 3]
     shuffled = encode_prompts(small, [PROMPTS[place] for place in order], CPU)
     assert (shuffled - encode_prompts(small, PROMPTS, CPU)[order]).abs().max() < 1e-6
+
+
+prompts_of_tokens = st.lists(st.lists(st.integers(1, 3), max_size=5), min_size=1, max_size=8)
+
+
+@given(prompts_of_tokens)
+def test_each_beginning_is_found_once(prompts: list[list[int]]) -> None:
+    """Tokens 1 to 3 between a start of 8 and an end of 9, in every way, against a dictionary of all beginnings."""
+    rows = sorted(([8, *prompt, 9] + [0] * 7)[:7] for prompt in prompts)
+    tokens = torch.tensor(rows)
+    ends = tokens.argmax(dim=-1)
+    places, beginnings = clip_text._different_beginnings(tokens, ends)
+    first_places: dict[tuple[int, ...], int] = {}
+    for number, row in enumerate(rows):
+        for position in range(int(ends[number]) + 1):
+            first_places.setdefault(tuple(row[: position + 1]), 7 * number + position)
+    assert places.tolist() == [*first_places.values()]
+    numbers = {beginning: number for number, beginning in enumerate(first_places)}
+    expected = [[numbers[tuple(row[: min(place, end) + 1])] for place in range(7)] for row, end in zip(rows, ends, strict=True)]
+    assert beginnings.tolist() == expected
+
+
+def test_prompts_that_begin_alike_or_are_the_same_keep_their_own_features(small: CLIP) -> None:
+    prompts = ["a dog", "a", "a dog in a park", "a dog", "a dog in a car", "a dogged hen"]
+    found = encode_prompts(small, prompts, CPU)
+    assert (found - plain_features(small, prompts)).abs().max() < 1e-5
+    torch.testing.assert_close(found[0], found[3], rtol=0, atol=0)
+    assert functional.pdist(found[[0, 1, 2, 4, 5]]).min() > 1e-3
 
 
 def test_a_prompt_that_exceeds_the_context_is_refused(small: CLIP) -> None:
