@@ -265,11 +265,11 @@ def _our_rates(model: str, paths: Sequence[Path], seconds: float) -> dict[str, f
     from compute import predictions
 
     whole = _pass(model, paths)
-    batch_size = predictions._batch_size(whole)
-    read, reading = timed(lambda: list(predictions._inputs(whole.pictures, whole.preprocess, batch_size, whole.device)))
     function, _ = predictions._warmed_up(whole)
-    predictions._asked(function, read[0])
-    outputs, asking = timed(lambda: [predictions._asked(function, batch)() for batch in read])
+    batch_size = predictions._batch_size(function, whole)
+    read, reading = timed(lambda: list(predictions._inputs(whole.pictures, whole.preprocess, batch_size, whole.device)))
+    list(predictions._answers(function, read[:2], whole))
+    outputs, asking = timed(lambda: list(predictions._answers(function, read, whole)))
     one_reader = with_one_thread(lambda: [predictions._read(picture, whole.preprocess) for picture in whole.pictures])
     with torch.no_grad():
         plain = build(model)(read[0].contiguous(memory_format=torch.contiguous_format))

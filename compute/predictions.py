@@ -23,13 +23,15 @@ from compute.data.decode import read_rgb, read_tensor
 from compute.data.errors import DataError
 from compute.models.frozen import WithinMemory, quick
 from compute.models.preprocessing import Preprocessing, recognized
+from compute.threads import worker_count, workers
 from compute.unfinished import whole_file
 
 SHARD_PICTURES = 2048
-BATCH_PICTURES = {"cpu": 8, "cuda": 256}
+BATCH_PICTURES = {"cpu": 16, "cuda": 256}  # on one core torch computes less than 16 pictures' 1x1 convolutions a slow way
 LONG_PASS_PICTURES = 2048  # from so many on, a network's layers are fused on a CPU, which pays back within a thousand
-LONG_PASS_BATCH = 16  # on a CPU; also on one thread, where torch computes smaller batches of 1x1 convolutions a slow way
+LONG_PASS_BATCH = 4  # of a fused network, whose values then stay near a core
 BATCHES_AHEAD = 3
+READERS = os.cpu_count() or 1
 SAME_OUTPUTS = 1e-3  # of the largest output: what a resumed pass may differ by from its shards
 Report = Callable[[int, int, str], None]
 Value = TypeVar("Value")
@@ -109,27 +111,52 @@ def compute_shards(whole: Pass, starts: Sequence[int]) -> None:
             _write_shard(whole.path(start), np.concatenate(list(_computed(function, wanted, whole))))
 
 
-def _warmed_up(whole: Pass) -> tuple[Callable[[Tensor], Tensor], np.ndarray]:
+def _warmed_up(whole: Pass) -> tuple[WithinMemory, np.ndarray]:
     """The pass's function made quick, and what it gives for the first picture: (1, D) float32."""
     sample = read_batch([whole.pictures[0]], whole.preprocess, whole.device)
-    is_long = len(whole.pictures) >= LONG_PASS_PICTURES
-    function = WithinMemory(quick(whole.function, sample, LONG_PASS_BATCH if is_long else 0))
+    with workers(whole.device) as pool:  # a graph is made for as many cores as will compute it
+        made = pool.submit(quick, whole.function, sample, LONG_PASS_BATCH if _is_long(whole) else 0).result()
+    function = WithinMemory(made)
     return function, _asked(function, sample)()
 
 
-def _computed(function: Callable[[Tensor], Tensor], wanted: Sequence[Picture], whole: Pass) -> Iterator[np.ndarray]:
+def _is_long(whole: Pass) -> bool:
+    return len(whole.pictures) >= LONG_PASS_PICTURES
+
+
+def _batch_size(function: WithinMemory, whole: Pass) -> int:
+    return LONG_PASS_BATCH if _is_long(whole) and _is_graph(function, whole) else BATCH_PICTURES[whole.device.type]
+
+
+def _is_graph(function: WithinMemory, whole: Pass) -> bool:
+    """Whether a network was made a graph, which keeps nothing between calls, so that several threads may ask it at once."""
+    return function.function is not whole.function
+
+
+def _computed(function: WithinMemory, wanted: Sequence[Picture], whole: Pass) -> Iterator[np.ndarray]:
     """What a function gives for each batch of pictures: (B, D) float32."""
-    batches = _inputs(wanted, whole.preprocess, _batch_size(whole), whole.device)
+    return _answers(function, _inputs(wanted, whole.preprocess, _batch_size(function, whole), whole.device), whole)
+
+
+def _answers(function: WithinMemory, batches: Iterable[Tensor], whole: Pass) -> Iterator[np.ndarray]:
+    """What a function gives for each batch (B, 3, H, W): (B, D) float32.
+
+    A graph is asked for a batch by each core, so that no core waits for another after every layer.
+    """
+    if _is_graph(function, whole):
+        count = worker_count(whole.device)
+        with workers(whole.device) as pool:
+            for answer in _held_back((pool.submit(_answer, function, inputs) for inputs in batches), count):
+                yield answer.result()
+        return
     asked = (_asked(function, inputs) for inputs in batches)
     # A GPU is given its next batch before one waits for the outputs of the last.
     for fetched in _held_back(asked, 1 if whole.device.type == "cuda" else 0):
         yield fetched()
 
 
-def _batch_size(whole: Pass) -> int:
-    if whole.device.type == "cpu" and (len(whole.pictures) >= LONG_PASS_PICTURES or torch.get_num_threads() == 1):
-        return LONG_PASS_BATCH
-    return BATCH_PICTURES[whole.device.type]
+def _answer(function: WithinMemory, inputs: Tensor) -> np.ndarray:
+    return _asked(function, inputs)()
 
 
 def _held_back(values: Iterable[Value], count: int) -> Iterator[Value]:
@@ -152,10 +179,10 @@ def _inputs(
     pictures: Sequence[Picture], preprocess: Callable[[Any], Tensor], batch_size: int, device: torch.device
 ) -> Iterator[Tensor]:
     """Batches of inputs in order, read ahead in threads."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[Future[Tensor]] = deque()
         rest = iter(pictures)
-        for picture in itertools.islice(rest, batch_size * BATCHES_AHEAD):
+        for picture in itertools.islice(rest, max(batch_size * BATCHES_AHEAD, 2 * READERS)):
             waiting.append(pool.submit(_read, picture, preprocess))
         while waiting:
             batch = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]

@@ -1,8 +1,11 @@
 """Networks made quick: padding that convolutions take over, layers fused for one size of batch, and a GPU's memory."""
 
 import os
+import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from clip.model import ModifiedResNet
@@ -135,15 +138,51 @@ def test_values_held_back_come_in_their_order(count: int, made_before_each: list
     )
 
 
-@pytest.mark.parametrize(("threads", "pictures", "size"), [(1, 5, 16), (2, 5, 8), (2, 2047, 8), (2, 2048, 16)])
-def test_small_batches_are_for_short_passes_on_several_threads(threads: int, pictures: int, size: int) -> None:
+@pytest.mark.parametrize(
+    ("made", "pictures", "size"), [("graph", 2047, 16), ("graph", 2048, 4), ("as it came", 2047, 16), ("as it came", 2048, 16)]
+)
+def test_only_fused_networks_are_asked_in_small_batches(made: str, pictures: int, size: int) -> None:
+    whole = predictions.Pass([None] * pictures, None, "as it came", CPU, Path(), 100)
+    assert predictions._batch_size(WithinMemory(made), whole) == size
+
+
+class _AskedTogether:
+    """Gives mean colors, each once as many threads ask as there are; notes which asked."""
+
+    def __init__(self, threads: int) -> None:
+        self.all_there, self.threads = threading.Barrier(threads, timeout=20), set[int]()
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        self.threads.add(threading.get_ident())
+        self.all_there.wait()
+        time.sleep(float(inputs[0, 0, 0, 0]) / 50)
+        return inputs.mean(dim=(2, 3))
+
+
+def test_a_graph_is_asked_by_each_core_and_answers_keep_their_order() -> None:
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(3)
     try:
-        whole = predictions.Pass([None] * pictures, None, None, CPU, Path(), 100)
-        assert predictions._batch_size(whole) == size
+        function, slowest_first = _AskedTogether(3), [torch.full((2, 3, 4, 4), number / 6) for number in range(6, 0, -1)]
+        whole = predictions.Pass([], None, None, CPU, Path(), 100)
+        found = list(predictions._answers(WithinMemory(function), slowest_first, whole))
     finally:
         torch.set_num_threads(before)
+    assert len(function.threads) == 3
+    assert threading.get_ident() not in function.threads
+    np.testing.assert_allclose([float(values[0, 0]) for values in found], [number / 6 for number in range(6, 0, -1)])
+
+
+def test_any_other_function_is_asked_by_one_thread_alone() -> None:
+    asked: list[int] = []
+
+    def mean(inputs: Tensor) -> Tensor:
+        asked.append(threading.get_ident())
+        return inputs.mean(dim=(2, 3))
+
+    whole = predictions.Pass([], None, mean, CPU, Path(), 100)
+    assert len(list(predictions._answers(WithinMemory(mean), [torch.zeros(2, 3, 4, 4)] * 3, whole))) == 3
+    assert asked == [threading.get_ident()] * 3
 
 
 @pytest.mark.skipif(not PHOTOS, reason="no photos here")
@@ -160,7 +199,7 @@ def test_a_pass_over_photos_gives_the_probabilities_of_the_plain_network(
     found = predictions.outputs(
         pictures, classifier.preprocess, classifier.logits, CPU, tmp_path, lambda done, *_: told.append(done)
     )
-    assert told == [16, 18]  # on the one thread of tests
+    assert told == ([16, 18] if from_pictures else [4, 8, 12, 16, 18])
     expected = plain.softmax(dim=1)
     assert expected.max() > 0.5
     assert (torch.from_numpy(found).softmax(dim=1) - expected).abs().max() <= 1e-4

@@ -33,9 +33,10 @@ def test_workers_are_as_many_as_torchs_threads_and_compute_on_one_core_each() ->
     assert torch.get_num_threads() == 3
 
 
-def test_there_are_never_too_many_workers_and_one_for_a_gpu() -> None:
+def test_there_are_never_too_many_workers_who_then_share_all_cores_and_one_for_a_gpu() -> None:
     torch.set_num_threads(3 * MOST_WORKERS)
     with workers(CPU) as pool:
         assert pool._max_workers == MOST_WORKERS
+        assert list(pool.map(lambda _: torch.get_num_threads(), range(6))) == [3] * 6  # so that no core stands idle
     with workers(torch.device("cuda")) as pool:
         assert pool._max_workers == 1
