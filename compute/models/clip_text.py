@@ -47,8 +47,8 @@ def _encode_beginnings(model: CLIP, tokens: Tensor) -> Tensor:
     ends = tokens.argmax(dim=-1)
     tokens = tokens[:, : int(ends.max()) + 1]
     places, beginnings = _different_beginnings(tokens, ends)
-    positions = places % tokens.shape[1]
-    states = (model.token_embedding(tokens.flatten()[places]) + model.positional_embedding[positions]).type(model.dtype)
+    embedded, positions = model.token_embedding(tokens.flatten()[places]), model.positional_embedding[places % tokens.shape[1]]
+    states = embedded.type(model.dtype) + positions.type(model.dtype)
     for block in model.transformer.resblocks:
         projected = functional.linear(block.ln_1(states), block.attn.in_proj_weight, block.attn.in_proj_bias)
         queries, keys, values = projected[beginnings].unflatten(-1, (3, block.attn.num_heads, -1)).permute(2, 0, 3, 1, 4)
