@@ -82,7 +82,7 @@ def run(folder: Path, short: bool) -> Iterator[Outcome]:
 
 
 def _of_clicks(told: Told, sessions: int, seconds: float, lost: int, published: int) -> Outcome:
-    what = f"clicks while a trial is published every second ({sessions} sessions, {seconds:g} s)"
+    what = f"clicks while a trial is published again and again ({sessions} sessions, {seconds:g} s)"
     remark = f"{published} published, {len(told.pages)} pages, {told.left} windows closed while a page was drawn"
     remark += f"; {told.faults[0]}" if told.faults else ""
     return Outcome(what, told.clicks, told.clicks - told.faulty_clicks, lost, remark)
