@@ -27,7 +27,8 @@ from compute.threads import worker_count, workers
 from compute.unfinished import whole_file
 
 SHARD_PICTURES = 2048
-BATCH_PICTURES = {"cpu": 16, "cuda": 256}  # on one core torch computes less than 16 pictures' 1x1 convolutions a slow way
+BATCH_PICTURES = {"cpu": 8, "cuda": 256}
+ONE_CORE_BATCH = 16  # on one core torch computes smaller batches of 1x1 convolutions a slow way
 LONG_PASS_PICTURES = 2048  # from so many on, a network's layers are fused on a CPU, which pays back within a thousand
 LONG_PASS_BATCH = 4  # of a fused network, whose values then stay near a core
 BATCHES_AHEAD = 3
@@ -114,9 +115,11 @@ def compute_shards(whole: Pass, starts: Sequence[int]) -> None:
 def _warmed_up(whole: Pass) -> tuple[WithinMemory, np.ndarray]:
     """The pass's function made quick, and what it gives for the first picture: (1, D) float32."""
     sample = read_batch([whole.pictures[0]], whole.preprocess, whole.device)
-    with workers(whole.device) as pool:  # a graph is made for as many cores as will compute it
-        made = pool.submit(quick, whole.function, sample, LONG_PASS_BATCH if _is_long(whole) else 0).result()
-    function = WithinMemory(made)
+    if not _is_long(whole):
+        function = WithinMemory(quick(whole.function, sample))
+    else:
+        with workers(whole.device) as pool:  # layers are fused for as many cores as will compute them
+            function = WithinMemory(pool.submit(quick, whole.function, sample, LONG_PASS_BATCH).result())
     return function, _asked(function, sample)()
 
 
@@ -124,13 +127,16 @@ def _is_long(whole: Pass) -> bool:
     return len(whole.pictures) >= LONG_PASS_PICTURES
 
 
+def _is_asked_by_each_core(function: WithinMemory, whole: Pass) -> bool:
+    """Whether several threads may ask at once, as the network was made a graph, which keeps nothing between calls."""
+    return _is_long(whole) and function.function is not whole.function
+
+
 def _batch_size(function: WithinMemory, whole: Pass) -> int:
-    return LONG_PASS_BATCH if _is_long(whole) and _is_graph(function, whole) else BATCH_PICTURES[whole.device.type]
-
-
-def _is_graph(function: WithinMemory, whole: Pass) -> bool:
-    """Whether a network was made a graph, which keeps nothing between calls, so that several threads may ask it at once."""
-    return function.function is not whole.function
+    if _is_asked_by_each_core(function, whole):
+        return LONG_PASS_BATCH
+    is_on_one_core = whole.device.type == "cpu" and torch.get_num_threads() == 1
+    return ONE_CORE_BATCH if is_on_one_core else BATCH_PICTURES[whole.device.type]
 
 
 def _computed(function: WithinMemory, wanted: Sequence[Picture], whole: Pass) -> Iterator[np.ndarray]:
@@ -141,9 +147,9 @@ def _computed(function: WithinMemory, wanted: Sequence[Picture], whole: Pass) ->
 def _answers(function: WithinMemory, batches: Iterable[Tensor], whole: Pass) -> Iterator[np.ndarray]:
     """What a function gives for each batch (B, 3, H, W): (B, D) float32.
 
-    A graph is asked for a batch by each core, so that no core waits for another after every layer.
+    On a long pass each core asks a network about a batch of its own, so that none waits for another after every layer.
     """
-    if _is_graph(function, whole):
+    if _is_asked_by_each_core(function, whole):
         count = worker_count(whole.device)
         with workers(whole.device) as pool:
             for answer in _held_back((pool.submit(_answer, function, inputs) for inputs in batches), count):

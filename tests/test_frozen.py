@@ -139,11 +139,24 @@ def test_values_held_back_come_in_their_order(count: int, made_before_each: list
 
 
 @pytest.mark.parametrize(
-    ("made", "pictures", "size"), [("graph", 2047, 16), ("graph", 2048, 4), ("as it came", 2047, 16), ("as it came", 2048, 16)]
+    ("made", "threads", "pictures", "size"),
+    [
+        ("graph", 1, 2047, 16),
+        ("graph", 2, 2047, 8),
+        ("graph", 1, 2048, 4),
+        ("graph", 2, 2048, 4),
+        ("as it came", 1, 2048, 16),
+        ("as it came", 2, 2048, 8),
+    ],
 )
-def test_only_fused_networks_are_asked_in_small_batches(made: str, pictures: int, size: int) -> None:
-    whole = predictions.Pass([None] * pictures, None, "as it came", CPU, Path(), 100)
-    assert predictions._batch_size(WithinMemory(made), whole) == size
+def test_only_fused_networks_are_asked_in_smallest_batches(made: str, threads: int, pictures: int, size: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        whole = predictions.Pass([None] * pictures, None, "as it came", CPU, Path(), 100)
+        assert predictions._batch_size(WithinMemory(made), whole) == size
+    finally:
+        torch.set_num_threads(before)
 
 
 class _AskedTogether:
@@ -159,12 +172,12 @@ class _AskedTogether:
         return inputs.mean(dim=(2, 3))
 
 
-def test_a_graph_is_asked_by_each_core_and_answers_keep_their_order() -> None:
+def test_a_graph_is_asked_by_each_core_on_a_long_pass_and_answers_keep_their_order() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         function, slowest_first = _AskedTogether(3), [torch.full((2, 3, 4, 4), number / 6) for number in range(6, 0, -1)]
-        whole = predictions.Pass([], None, None, CPU, Path(), 100)
+        whole = predictions.Pass([None] * 2048, None, None, CPU, Path(), 100)
         found = list(predictions._answers(WithinMemory(function), slowest_first, whole))
     finally:
         torch.set_num_threads(before)
@@ -180,7 +193,7 @@ def test_any_other_function_is_asked_by_one_thread_alone() -> None:
         asked.append(threading.get_ident())
         return inputs.mean(dim=(2, 3))
 
-    whole = predictions.Pass([], None, mean, CPU, Path(), 100)
+    whole = predictions.Pass([None] * 2048, None, mean, CPU, Path(), 100)
     assert len(list(predictions._answers(WithinMemory(mean), [torch.zeros(2, 3, 4, 4)] * 3, whole))) == 3
     assert asked == [threading.get_ident()] * 3
 

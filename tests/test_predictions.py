@@ -52,7 +52,7 @@ class Levels:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "SHARD_PICTURES", 10)
-    monkeypatch.setitem(predictions.BATCH_PICTURES, "cpu", 8)
+    monkeypatch.setattr(predictions, "ONE_CORE_BATCH", predictions.BATCH_PICTURES["cpu"])  # on one thread as on several
 
 
 def ask(pictures: list[Picture], function: Callable[[Tensor], Tensor], shards: Path, preprocess: object = SMALL) -> np.ndarray:
