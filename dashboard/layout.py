@@ -148,7 +148,14 @@ def choose_data(found: pandas.DataFrame) -> pandas.Series:
     first = next(own, 0)
     if len(labels) <= MOST_BUTTONS:  # buttons show all there is, and load much faster than a list that opens
         chosen = streamlit.segmented_control(
-            "Data", labels, default=labels[first], required=True, key="data", bind="query-params", format_func=as_label
+            "Data",
+            labels,
+            default=labels[first],
+            required=True,
+            key="data",
+            bind="query-params",
+            format_func=as_label,
+            wrap=True,
         )
     else:
         chosen = streamlit.selectbox("Data", labels, first, key="data", bind="query-params", width=320)
@@ -167,7 +174,7 @@ def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[st
 def choose_opacity() -> float:
     """Let a person pick how much of a photo its mask hides, 0 to 1; the choice is in the address."""
     chosen = streamlit.segmented_control(
-        "Mask opacity", list(OPACITIES), default="50 %", required=True, key="opacity", bind="query-params"
+        "Mask opacity", list(OPACITIES), default="50 %", required=True, key="opacity", bind="query-params", wrap=True
     )
     return OPACITIES[chosen]
 

@@ -24,8 +24,8 @@ from dashboard.notes import Note
 from dashboard.report_document import Page
 from dashboard.report_elements import Drawing, PageWriter
 
-APP = Path(__file__).with_name("app.py")
-ROOT = APP.parent.parent
+SCRIPT = Path(__file__).with_name("pages.py")
+ROOT = SCRIPT.parent.parent
 LONGEST_SECONDS = 120  # for drawing one view
 VIEW = "view"  # the parameter that names a page's open tab
 NOT_FROZEN = {"results", "notes", "embed"}  # of an address, as it is no choice of the page's
@@ -44,7 +44,7 @@ class PageName:
 
 def page_names() -> list[PageName]:
     """All pages in the order of the dashboard's navigation."""
-    from dashboard.app import SECTIONS  # not sooner: without a server Streamlit remarks on every page as it is imported
+    from dashboard.pages import SECTIONS  # not sooner: without a server Streamlit remarks on every page as it is imported
 
     return [
         PageName(module.__name__.rpartition(".")[2], section, module.TITLE)
@@ -119,7 +119,7 @@ def _has_content(block: Any) -> bool:
 
 def _run(name: PageName, query: Address) -> AppTest:
     """The page, drawn once."""
-    app = AppTest.from_file(str(APP), default_timeout=LONGEST_SECONDS)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=LONGEST_SECONDS)
     app.query_params.update(query)
     # AppTest.switch_page knows only pages that are files of their own.
     app._page_hash = calc_hash("" if name == page_names()[0] else name.stem)

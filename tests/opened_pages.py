@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-APP = str(Path(__file__).parent.parent / "dashboard" / "app.py")
+SCRIPT = str(Path(__file__).parent.parent / "dashboard" / "pages.py")
 
 
 def open_page(
@@ -19,7 +19,7 @@ def open_page(
     """A page, drawn once on some results; `query` is what stands in its address."""
     monkeypatch.setenv("CONTRAST_RESULTS", str(results_file))
     monkeypatch.setenv("CONTRAST_IMAGES", str(images_folder))
-    app = AppTest.from_file(APP, default_timeout=60)
+    app = AppTest.from_file(SCRIPT, default_timeout=60)
     app.query_params.update(query)
     app._page_hash = calc_hash(page_stem)  # AppTest.switch_page knows only pages that are files of their own
     return app.run()

@@ -13,7 +13,7 @@ import pytest
 from opened_pages import open_page, words
 from streamlit.testing.v1 import AppTest
 
-from dashboard.app import SECTIONS
+from dashboard.pages import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 STEMS = [module.__name__.rpartition(".")[2] for modules in SECTIONS.values() for module in modules]

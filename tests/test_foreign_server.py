@@ -1,5 +1,6 @@
 """What a running dashboard answers to, and to whom: this machine alone, under its own names, and no file of a folder."""
 
+import http.client
 import os
 import socket
 import subprocess
@@ -124,6 +125,20 @@ def test_the_server_listens_on_this_machine_alone(port: int) -> None:
     for address in own:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, port), timeout=2)
+
+
+def test_small_files_come_one_after_the_other_without_a_wait(port: int) -> None:
+    connection = http.client.HTTPConnection("localhost", port, timeout=5)
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        for _ in range(20):
+            connection.request("GET", "/favicon.png")
+            assert connection.getresponse().read()
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.4, "each waits until the one before has arrived: 40 ms"
+    connection.close()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "LOCALHOST"])

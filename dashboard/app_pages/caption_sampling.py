@@ -84,7 +84,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
         against = streamlit.segmented_control(
-            "Compared with", list(AGAINST), default=ALL, required=True, key="against", bind="query-params"
+            "Compared with", list(AGAINST), default=ALL, required=True, key="against", bind="query-params", wrap=True
         )
     return setup_of(results, choice), against
 

@@ -83,9 +83,10 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
             key="precision",
             bind="query-params",
             format_func=layout.as_label,
+            wrap=True,
         )
         pictures = streamlit.segmented_control(
-            "Pictures", list(rows.PICTURES), default="all", required=True, key="pictures", bind="query-params"
+            "Pictures", list(rows.PICTURES), default="all", required=True, key="pictures", bind="query-params", wrap=True
         )
     label = layout.dataset_labels(found)[found.index.get_loc(choice.name)]
     return setup_of(results, choice, label, precision), pictures

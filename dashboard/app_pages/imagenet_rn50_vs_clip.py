@@ -85,7 +85,13 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[pandas.Series,
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
         measure = streamlit.segmented_control(
-            "Right means", list(MEASURES), default=next(iter(MEASURES)), required=True, key="right", bind="query-params"
+            "Right means",
+            list(MEASURES),
+            default=next(iter(MEASURES)),
+            required=True,
+            key="right",
+            bind="query-params",
+            wrap=True,
         )
     models = models_of(rows.classifier_runs(results), choice.dataset, choice.profile)
     a = _choose_model("Model A", list(models), "rn50", "a")
@@ -97,7 +103,7 @@ def _choose_model(label: str, names: list[str], variant: str, key: str) -> str:
     if streamlit.session_state.get(key) not in names:
         streamlit.session_state.pop(key, None)  # what the other data or the other model does not leave to choose from
     return streamlit.segmented_control(
-        label, names, default=preferred(names, variant), required=True, key=key, bind="query-params"
+        label, names, default=preferred(names, variant), required=True, key=key, bind="query-params", wrap=True
     )
 
 

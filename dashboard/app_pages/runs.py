@@ -40,6 +40,7 @@ def page(results: Results, pages: Pages) -> None:
         key="experiment",
         bind="query-params",
         format_func=named,
+        wrap=True,
     )
     shown = (runs if chosen == "all" else runs[runs.experiment == chosen]).reset_index(drop=True)
     columns = {

@@ -87,7 +87,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
         score = streamlit.segmented_control(
-            "Mean IoU", list(SCORES), default=next(iter(SCORES)), required=True, key="score", bind="query-params"
+            "Mean IoU", list(SCORES), default=next(iter(SCORES)), required=True, key="score", bind="query-params", wrap=True
         )
     return setup_of(results, choice), score
 

@@ -76,6 +76,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bo
             required=True,
             key="images",
             bind="query-params",
+            wrap=True,
         )
         score = streamlit.segmented_control(
             "Mean IoU",
@@ -84,6 +85,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bo
             required=True,
             key="score",
             bind="query-params",
+            wrap=True,
         )
     return comparison_of(results, row), images == IMAGE_CHOICES[1], score
 
@@ -136,7 +138,9 @@ def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
             "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
         seeds = list(map(str, chosen.seeds))
-        seed = streamlit.segmented_control("Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params")
+        seed = streamlit.segmented_control(
+            "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
+        )
         opacity = layout.choose_opacity()
     page_count = max(1, -(-count // PAGE_ROWS))
     offset = PAGE_ROWS * (streamlit.pagination(page_count, key="page", bind="query-params") - 1)
@@ -233,6 +237,7 @@ def _training(results: Results, chosen: Comparison) -> None:
         key="curve",
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
     if curve == "score":
         rows = queries.epoch_scores(results, chosen.run_ids).merge(chosen.labels, on="run_id")

@@ -78,7 +78,13 @@ def _controls(results: Results) -> tuple[Pair | None, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         row, label = choose_data(found)
         right = streamlit.segmented_control(
-            "Right is", ["top five", "first answer"], default="top five", required=True, key="right", bind="query-params"
+            "Right is",
+            ["top five", "first answer"],
+            default="top five",
+            required=True,
+            key="right",
+            bind="query-params",
+            wrap=True,
         )
         pair = choose_pair(row, label)
     return pair, right

@@ -23,7 +23,7 @@ CLOSE = 1e-3  # how far figures that should be the same may lie apart before the
 def grid(results: Results, setup: Setup, scores: Scores) -> None:
     """Draw the tab; a fragment, so that what is chosen in it redraws it alone."""
     library = streamlit.segmented_control(
-        "Library", LIBRARIES, default=LIBRARIES[0], required=True, key="library", bind="query-params"
+        "Library", LIBRARIES, default=LIBRARIES[0], required=True, key="library", bind="query-params", wrap=True
     )
     drawn = grid_rows(results, setup, scores, library)
     if drawn.value.notna().any():

@@ -193,7 +193,9 @@ def choose_seed(setup: Setup) -> int:
     if len(seeds) == 1:
         return setup.seeds[0]
     forget_unless("seed", seeds)
-    chosen = streamlit.segmented_control("Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params")
+    chosen = streamlit.segmented_control(
+        "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
+    )
     return int(chosen)
 
 

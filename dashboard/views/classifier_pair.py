@@ -62,9 +62,13 @@ def choose_pair(row: pandas.Series, label: str) -> Pair:
     if len(names) < 2:
         return default
     with streamlit.popover("Classifiers", icon=":material/compare_arrows:"):
-        a = streamlit.segmented_control("First", names, default=names[0], required=True, key="a", bind="query-params")
+        a = streamlit.segmented_control(
+            "First", names, default=names[0], required=True, key="a", bind="query-params", wrap=True
+        )
         others = [name for name in names if name != a]
-        b = streamlit.segmented_control("Second", others, default=others[0], required=True, key="b", bind="query-params")
+        b = streamlit.segmented_control(
+            "Second", others, default=others[0], required=True, key="b", bind="query-params", wrap=True
+        )
     return pair_of(row, label, a, b)
 
 

@@ -30,9 +30,11 @@ def confusions(results: Results, contest: Contest, pages: layout.Pages) -> None:
     tree = hierarchy_of(results)
     names = [contest.a.name, contest.b.name]
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        name = streamlit.segmented_control("Model", names, default=names[1], required=True, key="confused", bind="query-params")
+        name = streamlit.segmented_control(
+            "Model", names, default=names[1], required=True, key="confused", bind="query-params", wrap=True
+        )
         cells = streamlit.segmented_control(
-            "Cells", ["counts", "shares of a row"], default="counts", required=True, key="cells", bind="query-params"
+            "Cells", ["counts", "shares of a row"], default="counts", required=True, key="cells", bind="query-params", wrap=True
         )
     side = names.index(name)
     model = (contest.a, contest.b)[side]

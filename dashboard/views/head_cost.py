@@ -30,7 +30,7 @@ CLOCKS = {"wall": "wall clock", "cuda": "CUDA events"}
 def cost(results: Results, setup: Setup, score: str, found: Sequence[Standing]) -> None:
     """Draw the tab."""
     chosen = streamlit.segmented_control(
-        "Cost", list(COSTS), default=next(iter(COSTS)), required=True, key="cost", bind="query-params"
+        "Cost", list(COSTS), default=next(iter(COSTS)), required=True, key="cost", bind="query-params", wrap=True
     )
     column, title = COSTS[chosen]
     table = cost_table(results, setup, found)

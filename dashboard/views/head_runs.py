@@ -156,5 +156,7 @@ def choose_seed(setup: Setup) -> int:
     if len(setup.seeds) == 1:
         return setup.seeds[0]
     seeds = list(map(str, setup.seeds))
-    chosen = streamlit.segmented_control("Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params")
+    chosen = streamlit.segmented_control(
+        "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
+    )
     return int(chosen)

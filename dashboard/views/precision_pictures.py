@@ -35,7 +35,9 @@ def drifted_pictures(results: Results, setup: Setup, pictures: str, pages: layou
         order = streamlit.segmented_control(
             "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
-        shown = streamlit.segmented_control("Show", SHOWN, default=SHOWN[0], required=True, key="show", bind="query-params")
+        shown = streamlit.segmented_control(
+            "Show", SHOWN, default=SHOWN[0], required=True, key="show", bind="query-params", wrap=True
+        )
     flips_only = shown == SHOWN[1]
     summary = queries.drift_summary(results, *setup.pair, pictures)
     count = int(summary.flips if flips_only else summary.images)

@@ -140,10 +140,11 @@ def _controls(found: pandas.DataFrame) -> tuple[str, int]:
                 key="clock",
                 bind="query-params",
                 format_func=_clock_words,
+                wrap=True,
             )
         sizes = [str(size) for size in sorted(found.batch_size[found.clock == clock].unique())]
         size = streamlit.segmented_control(
-            "Pictures in a batch", sizes, default=sizes[0], required=True, key="batch", bind="query-params"
+            "Pictures in a batch", sizes, default=sizes[0], required=True, key="batch", bind="query-params", wrap=True
         )
     return clock, int(size)
 

@@ -150,7 +150,7 @@ def all_pictures(results: Results, contest: Contest, pages: layout.Pages) -> Non
         )
         style = _choose_style(results, contest)
         order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params"
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
         )
     found, notes = _search(results, contest, tree, typed or "")
     counted = tally(contest.counts(results, Filter(None, node, style)).iloc[0])

@@ -31,6 +31,7 @@ def draw(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, right:
         key="question",
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
     if asked == QUESTIONS[0]:
         _hierarchy(results, hierarchy, pair)

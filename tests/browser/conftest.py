@@ -1,7 +1,6 @@
 """A dashboard on small results, opened in a real Chromium."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from benchmarks.browsing import (
 )
 from benchmarks.street_results import publish_street_results
 
-# Streamlit first looks for its own server below the page's path, and finds nothing there.
-KNOWN_PROBE = re.compile(r"/_stcore/(host-config|health)$")
 OpenPage = Callable[[str], Page]
 ROOT = Path(__file__).parent.parent.parent
 
@@ -101,9 +98,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
 
     def note(message: ConsoleMessage) -> None:
-        source = message.location.get("url", "")
-        if message.type == "error" and not (KNOWN_PROBE.search(source) and "404" in message.text):
-            errors.append(f"{message.text} ({source})")
+        if message.type == "error":
+            errors.append(f"{message.text} ({message.location.get('url', '')})")
 
     def note_stranger(request: Request) -> None:
         if urlsplit(request.url).hostname not in (None, "localhost"):  # data: and blob: have no host
