@@ -2,16 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import streamlit
+from dashboard.components import gallery, markup
 
-from dashboard.components import gallery, markup, panel
-
-HERE = Path(__file__).parent
 LONGEST_TEXT = 300
 PUNCTUATION = re.compile(r" ([.,;:!?])(?= |$)")  # which words are told apart from, and people write without a space
 MOST_WORDS, LONGEST_WORD = 60, 40
@@ -23,9 +19,7 @@ IN_A_ROW = {
     4: "four or more in a row",
 }
 
-_component = streamlit.components.v2.component(
-    "contrast_captions", html='<div class="root"></div>', css=(HERE / "captions.css").read_text(), js=panel.SCRIPT
-)
+show = markup.component("contrast_captions", "captions.css")
 
 
 @dataclass(frozen=True)
@@ -71,17 +65,6 @@ class TokenRow:
     tokens: Sequence[Token]
     leaves: int | None = None
     is_cut_off: bool = False
-
-
-def show(element: Element, key: str, on_open: Callable[[str], None] | None = None) -> None:
-    """Draw what a function of this module made; `on_open` gets the key of a card that a person picks."""
-
-    def opened() -> None:
-        target = streamlit.session_state[key].get("opened")
-        if on_open is not None and isinstance(target, str):
-            on_open(target)
-
-    _component(key=key, data={"html": markup.as_html(element)}, on_opened_change=opened)
 
 
 def cards(shown: Sequence[Card], can_open: bool = True) -> Element:

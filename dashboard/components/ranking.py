@@ -1,21 +1,14 @@
 """Queries to pick from and their ranked answers, pictures or captions, as markup in which every part can be opened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import streamlit
-
 from dashboard.components import gallery, markup
-from dashboard.components.panel import SCRIPT
 
-HERE = Path(__file__).parent
 LONGEST_TEXT = 300
 
-_component = streamlit.components.v2.component(
-    "contrast_ranking", html='<div class="root"></div>', css=(HERE / "ranking.css").read_text(), js=SCRIPT
-)
+show = markup.component("contrast_ranking", "ranking.css")
 
 
 @dataclass(frozen=True)
@@ -50,17 +43,6 @@ class Shift:
     photo: str
     text: str
     ranks: str
-
-
-def show(element: Element, key: str, on_open: Callable[[str], None] | None = None) -> None:
-    """Draw an element; `on_open` gets the target of what a person picks."""
-
-    def opened() -> None:
-        target = streamlit.session_state[key].get("opened")
-        if on_open is not None and isinstance(target, str):
-            on_open(target)
-
-    _component(key=key, data={"html": markup.as_html(element)}, on_opened_change=opened)
 
 
 def query_list(queries: Sequence[Query], current: str) -> Element:
