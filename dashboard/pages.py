@@ -4,7 +4,6 @@ It shows `results.duckdb` and `images/` of the folder above, or what CONTRAST_RE
 """
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,13 +11,8 @@ from typing import Any
 
 import streamlit
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))  # so that this file, started by its path, finds its own package
-
-from dashboard import layout, links, loaded, saving  # noqa: E402
-from dashboard.app_pages import (  # noqa: E402
+from dashboard import layout, links, loaded, saving
+from dashboard.app_pages import (
     caption_sampling,
     fp32_vs_fp16,
     image_text_retrieval,
@@ -31,10 +25,12 @@ from dashboard.app_pages import (  # noqa: E402
     unet_skip_connections,
     wordnet_synsets,
 )
-from dashboard.components import gallery  # noqa: E402
-from dashboard.connection import drawing_on, open_results  # noqa: E402
-from dashboard.views import beside, notes  # noqa: E402
+from dashboard.components import gallery
+from dashboard.connection import drawing_on, open_results
+from dashboard.views import beside, notes
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 SECTIONS: dict[str, list[ModuleType]] = {
     "": [overview],
     "Segmentation": [unet_skip_connections, segmentation_metric, segmentation_decoder_heads],
