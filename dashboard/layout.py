@@ -147,19 +147,35 @@ def choose_data(found: pandas.DataFrame) -> pandas.Series:
     own = (place for place, profile in enumerate(found.profile) if not MERGED_PROFILE.fullmatch(str(profile)))
     first = next(own, 0)
     if len(labels) <= MOST_BUTTONS:  # buttons show all there is, and load much faster than a list that opens
-        chosen = streamlit.segmented_control(
-            "Data",
-            labels,
-            default=labels[first],
-            required=True,
-            key="data",
-            bind="query-params",
-            format_func=as_label,
-            wrap=True,
-        )
+        chosen = choose_button("Data", labels, "data", default=labels[first], shown=as_label)
     else:
         chosen = streamlit.selectbox("Data", labels, first, key="data", bind="query-params", width=320)
     return found.iloc[labels.index(chosen)]
+
+
+def choose_button(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    default: str | None = None,
+    shown: Callable[[str], str] = str,
+    labelled: bool = True,
+) -> str:
+    """Let a person pick one of a few options from a row of buttons, the first where no other is the default.
+
+    The choice is in the address. The row may wrap: where it may not, Streamlit measures it, and lays the whole page out anew.
+    """
+    return streamlit.segmented_control(
+        label,
+        options,
+        default=options[0] if default is None else default,
+        required=True,
+        key=key,
+        bind="query-params",
+        format_func=shown,
+        label_visibility="visible" if labelled else "collapsed",
+        wrap=True,
+    )
 
 
 def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[str], str] = as_label) -> str:
@@ -173,9 +189,7 @@ def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[st
 
 def choose_opacity() -> float:
     """Let a person pick how much of a photo its mask hides, 0 to 1; the choice is in the address."""
-    chosen = streamlit.segmented_control(
-        "Mask opacity", list(OPACITIES), default="50 %", required=True, key="opacity", bind="query-params", wrap=True
-    )
+    chosen = choose_button("Mask opacity", list(OPACITIES), "opacity", default="50 %")
     return OPACITIES[chosen]
 
 

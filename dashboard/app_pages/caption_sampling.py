@@ -83,9 +83,7 @@ def _reported(results: Results, setup: Setup, scores: Scores) -> str:
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
-        against = streamlit.segmented_control(
-            "Compared with", list(AGAINST), default=ALL, required=True, key="against", bind="query-params", wrap=True
-        )
+        against = layout.choose_button("Compared with", list(AGAINST), "against", default=ALL)
     return setup_of(results, choice), against
 
 

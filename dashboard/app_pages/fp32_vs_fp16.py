@@ -75,19 +75,8 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
         if streamlit.session_state.get("precision") not in lower:
             streamlit.session_state.pop("precision", None)  # what the other data does not leave to choose from
         links.by_name("precision", lower)
-        precision = streamlit.segmented_control(
-            "Beside fp32",
-            lower,
-            default=lower[0],
-            required=True,
-            key="precision",
-            bind="query-params",
-            format_func=layout.as_label,
-            wrap=True,
-        )
-        pictures = streamlit.segmented_control(
-            "Pictures", list(rows.PICTURES), default="all", required=True, key="pictures", bind="query-params", wrap=True
-        )
+        precision = layout.choose_button("Beside fp32", lower, "precision", shown=layout.as_label)
+        pictures = layout.choose_button("Pictures", list(rows.PICTURES), "pictures", default="all")
     label = layout.dataset_labels(found)[found.index.get_loc(choice.name)]
     return setup_of(results, choice, label, precision), pictures
 

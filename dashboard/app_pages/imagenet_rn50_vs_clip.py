@@ -84,15 +84,7 @@ def findings(results: Results) -> list[Finding]:
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[pandas.Series, Contest]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
-        measure = streamlit.segmented_control(
-            "Right means",
-            list(MEASURES),
-            default=next(iter(MEASURES)),
-            required=True,
-            key="right",
-            bind="query-params",
-            wrap=True,
-        )
+        measure = layout.choose_button("Right means", list(MEASURES), "right")
     models = models_of(rows.classifier_runs(results), choice.dataset, choice.profile)
     a = _choose_model("Model A", list(models), "rn50", "a")
     b = _choose_model("Model B", [name for name in models if name != a], "clip_80_templates", "b")
@@ -102,9 +94,7 @@ def _controls(results: Results, found: pandas.DataFrame) -> tuple[pandas.Series,
 def _choose_model(label: str, names: list[str], variant: str, key: str) -> str:
     if streamlit.session_state.get(key) not in names:
         streamlit.session_state.pop(key, None)  # what the other data or the other model does not leave to choose from
-    return streamlit.segmented_control(
-        label, names, default=preferred(names, variant), required=True, key=key, bind="query-params", wrap=True
-    )
+    return layout.choose_button(label, names, key, default=preferred(names, variant))
 
 
 def _answer(results: Results, contest: Contest) -> None:

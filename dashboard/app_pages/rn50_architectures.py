@@ -141,9 +141,7 @@ def _overview(stages: Sequence[Part]) -> Element:
 def _layers(results: Results, profile: str | None, stages: Sequence[Part]) -> None:
     """One stage's layers; a fragment, so that another stage draws nothing else anew."""
     names = [stage.name for stage in stages]
-    chosen = streamlit.segmented_control(
-        "Layers of", names, default=names[0], required=True, key="stage", bind="query-params", wrap=True
-    )
+    chosen = layout.choose_button("Layers of", names, "stage")
     _show(layer_table(stages[names.index(chosen)]), "layers")
     layout.csv_button(_all_layers(results, profile), EXPERIMENT)
 

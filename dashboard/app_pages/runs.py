@@ -32,16 +32,7 @@ def page(results: Results, pages: Pages) -> None:
         return layout.as_label(titles.get(stem, stem))
 
     links.by_name("experiment", options, named)
-    chosen = streamlit.segmented_control(
-        "Experiment",
-        options,
-        default="all",
-        required=True,
-        key="experiment",
-        bind="query-params",
-        format_func=named,
-        wrap=True,
-    )
+    chosen = layout.choose_button("Experiment", options, "experiment", default="all", shown=named)
     shown = (runs if chosen == "all" else runs[runs.experiment == chosen]).reset_index(drop=True)
     columns = {
         "experiment": "Experiment",

@@ -86,9 +86,7 @@ def _reported(results: Results, setup: Setup) -> str:
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Setup, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         choice = layout.choose_data(found)
-        score = streamlit.segmented_control(
-            "Mean IoU", list(SCORES), default=next(iter(SCORES)), required=True, key="score", bind="query-params", wrap=True
-        )
+        score = layout.choose_button("Mean IoU", list(SCORES), "score")
     return setup_of(results, choice), score
 
 

@@ -69,24 +69,8 @@ def findings(results: Results) -> list[Finding]:
 def _controls(results: Results, found: pandas.DataFrame) -> tuple[Comparison, bool, str]:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         row = layout.choose_data(found)
-        images = streamlit.segmented_control(
-            "Validation images",
-            IMAGE_CHOICES,
-            default=IMAGE_CHOICES[0],
-            required=True,
-            key="images",
-            bind="query-params",
-            wrap=True,
-        )
-        score = streamlit.segmented_control(
-            "Mean IoU",
-            list(SCORES),
-            default=next(iter(SCORES)),
-            required=True,
-            key="score",
-            bind="query-params",
-            wrap=True,
-        )
+        images = layout.choose_button("Validation images", IMAGE_CHOICES, "images")
+        score = layout.choose_button("Mean IoU", list(SCORES), "score")
     return comparison_of(results, row), images == IMAGE_CHOICES[1], score
 
 
@@ -134,13 +118,9 @@ def _pictures(results: Results, chosen: Comparison, first_only: bool) -> None:
     """The gallery; a fragment, so that sorting, paging and opacity redraw it alone."""
     count = min(chosen.image_count, queries.FIRST_IMAGES) if first_only else chosen.image_count
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-        )
+        order = layout.choose_button("Order", list(ORDERS), "sort")
         seeds = list(map(str, chosen.seeds))
-        seed = streamlit.segmented_control(
-            "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
-        )
+        seed = layout.choose_button("Seed", seeds, "seed")
         opacity = layout.choose_opacity()
     page_count = max(1, -(-count // PAGE_ROWS))
     offset = PAGE_ROWS * (streamlit.pagination(page_count, key="page", bind="query-params") - 1)
@@ -229,16 +209,7 @@ def _boundaries(results: Results, chosen: Comparison, first_only: bool) -> None:
 
 
 def _training(results: Results, chosen: Comparison) -> None:
-    curve = streamlit.segmented_control(
-        "Curve",
-        ["score", "loss"],
-        default="score",
-        required=True,
-        key="curve",
-        bind="query-params",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    curve = layout.choose_button("Curve", ["score", "loss"], "curve", default="score", labelled=False)
     if curve == "score":
         rows = queries.epoch_scores(results, chosen.run_ids).merge(chosen.labels, on="run_id")
         layout.chart(partial(charts.epoch_scores, rows), rows, "mean_iou_by_epoch")

@@ -77,15 +77,7 @@ def _controls(results: Results) -> tuple[Pair | None, str]:
         return None, "top five"
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         row, label = choose_data(found)
-        right = streamlit.segmented_control(
-            "Right is",
-            ["top five", "first answer"],
-            default="top five",
-            required=True,
-            key="right",
-            bind="query-params",
-            wrap=True,
-        )
+        right = layout.choose_button("Right is", ["top five", "first answer"], "right", default="top five")
         pair = choose_pair(row, label)
     return pair, right
 

@@ -22,9 +22,7 @@ CLOSE = 1e-3  # how far figures that should be the same may lie apart before the
 @layout.errors_as_messages()
 def grid(results: Results, setup: Setup, scores: Scores) -> None:
     """Draw the tab; a fragment, so that what is chosen in it redraws it alone."""
-    library = streamlit.segmented_control(
-        "Library", LIBRARIES, default=LIBRARIES[0], required=True, key="library", bind="query-params", wrap=True
-    )
+    library = layout.choose_button("Library", LIBRARIES, "library")
     drawn = grid_rows(results, setup, scores, library)
     if drawn.value.notna().any():
         in_grid = drawn[drawn.k != charts.GREEDY]

@@ -54,9 +54,7 @@ def pictures(results: Results, setup: Setup, against: str) -> None:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         pair = _choose_pair(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-        )
+        order = layout.choose_button("Order", list(ORDERS), "sort")
         word = streamlit.text_input(
             "Search by word",
             placeholder="dog, red bus …",

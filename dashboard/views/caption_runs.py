@@ -193,9 +193,7 @@ def choose_seed(setup: Setup) -> int:
     if len(seeds) == 1:
         return setup.seeds[0]
     forget_unless("seed", seeds)
-    chosen = streamlit.segmented_control(
-        "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
-    )
+    chosen = layout.choose_button("Seed", seeds, "seed")
     return int(chosen)
 
 

@@ -62,13 +62,9 @@ def choose_pair(row: pandas.Series, label: str) -> Pair:
     if len(names) < 2:
         return default
     with streamlit.popover("Classifiers", icon=":material/compare_arrows:"):
-        a = streamlit.segmented_control(
-            "First", names, default=names[0], required=True, key="a", bind="query-params", wrap=True
-        )
+        a = layout.choose_button("First", names, "a")
         others = [name for name in names if name != a]
-        b = streamlit.segmented_control(
-            "Second", others, default=others[0], required=True, key="b", bind="query-params", wrap=True
-        )
+        b = layout.choose_button("Second", others, "b")
     return pair_of(row, label, a, b)
 
 

@@ -30,12 +30,8 @@ def confusions(results: Results, contest: Contest, pages: layout.Pages) -> None:
     tree = hierarchy_of(results)
     names = [contest.a.name, contest.b.name]
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        name = streamlit.segmented_control(
-            "Model", names, default=names[1], required=True, key="confused", bind="query-params", wrap=True
-        )
-        cells = streamlit.segmented_control(
-            "Cells", ["counts", "shares of a row"], default="counts", required=True, key="cells", bind="query-params", wrap=True
-        )
+        name = layout.choose_button("Model", names, "confused", default=names[1])
+        cells = layout.choose_button("Cells", ["counts", "shares of a row"], "cells", default="counts")
     side = names.index(name)
     model = (contest.a, contest.b)[side]
     node = picture_filters.node_in_address(tree) or tree.root

@@ -80,9 +80,7 @@ def _controls(setup: Setup, pictures: pandas.DataFrame, names: pandas.DataFrame)
     """The picture, the class or None for those in it, the seed and the opacity; the choices are in the address."""
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         numbers = pictures.ordinal.astype(str).tolist()
-        number = streamlit.segmented_control(
-            "Picture", numbers, default=numbers[0], required=True, key="number", bind="query-params", wrap=True
-        )
+        number = layout.choose_button("Picture", numbers, "number")
         seed = choose_seed(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         labels = class_labels(names)

@@ -29,9 +29,7 @@ CLOCKS = {"wall": "wall clock", "cuda": "CUDA events"}
 @layout.errors_as_messages()
 def cost(results: Results, setup: Setup, score: str, found: Sequence[Standing]) -> None:
     """Draw the tab."""
-    chosen = streamlit.segmented_control(
-        "Cost", list(COSTS), default=next(iter(COSTS)), required=True, key="cost", bind="query-params", wrap=True
-    )
+    chosen = layout.choose_button("Cost", list(COSTS), "cost")
     column, title = COSTS[chosen]
     table = cost_table(results, setup, found)
     drawn = table.dropna(subset=[column, "mean_iou"])

@@ -118,9 +118,7 @@ def by_class(results: Results, setup: Setup) -> None:
         streamlit.info("No score of a class is stored.")
         return
     names, colors, dashes = setup.names, charts.colors_of(setup.names), charts.dashes_of(setup.names)
-    scale = streamlit.segmented_control(
-        "Scale", SCALES, default=SCALES[0], required=True, key="scale", bind="query-params", wrap=True
-    )
+    scale = layout.choose_button("Scale", SCALES, "scale")
     series = [Series(name, colors[name], dashes[name]) for name in names]
     small_multiples.show(smalls, series, epochs, "iou_by_class_and_epoch", scale == SCALES[0])
     streamlit.caption(

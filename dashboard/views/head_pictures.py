@@ -40,9 +40,7 @@ def pictures(results: Results, setup: Setup) -> None:
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         pair = _choose_pair(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-        )
+        order = layout.choose_button("Order", list(ORDERS), "sort")
         opacity = layout.choose_opacity()
     found = compared(results, pair, ORDERS[order])
     if found.empty:
@@ -72,9 +70,7 @@ def _choose(label: str, names: list[str], key: str) -> str:
     if streamlit.session_state.get(key) not in names:
         streamlit.session_state.pop(key, None)  # what the other choice does not leave to choose from
     links.by_name(key, names)
-    return streamlit.segmented_control(
-        label, names, default=names[0], required=True, key=key, bind="query-params", format_func=layout.as_label, wrap=True
-    )
+    return layout.choose_button(label, names, key, shown=layout.as_label)
 
 
 def pair_of(setup: Setup, a: str, b: str, seed: int) -> Pair:

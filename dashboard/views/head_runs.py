@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pandas
-import streamlit
 
 from dashboard import layout, queries
 from dashboard import queries_heads as rows
@@ -156,7 +155,5 @@ def choose_seed(setup: Setup) -> int:
     if len(setup.seeds) == 1:
         return setup.seeds[0]
     seeds = list(map(str, setup.seeds))
-    chosen = streamlit.segmented_control(
-        "Seed", seeds, default=seeds[0], required=True, key="seed", bind="query-params", wrap=True
-    )
+    chosen = layout.choose_button("Seed", seeds, "seed")
     return int(chosen)

@@ -32,12 +32,8 @@ def drifted_pictures(results: Results, setup: Setup, pictures: str, pages: layou
     if setup.pair is None:
         return
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-        )
-        shown = streamlit.segmented_control(
-            "Show", SHOWN, default=SHOWN[0], required=True, key="show", bind="query-params", wrap=True
-        )
+        order = layout.choose_button("Order", list(ORDERS), "sort")
+        shown = layout.choose_button("Show", SHOWN, "show")
     flips_only = shown == SHOWN[1]
     summary = queries.drift_summary(results, *setup.pair, pictures)
     count = int(summary.flips if flips_only else summary.images)

@@ -132,20 +132,9 @@ def _controls(found: pandas.DataFrame) -> tuple[str, int]:
         clock = clocks[0]
         if len(clocks) > 1:
             links.by_name("clock", clocks, _clock_words)
-            clock = streamlit.segmented_control(
-                "Clock",
-                clocks[: layout.MOST_BUTTONS],
-                default=clock,
-                required=True,
-                key="clock",
-                bind="query-params",
-                format_func=_clock_words,
-                wrap=True,
-            )
+            clock = layout.choose_button("Clock", clocks[: layout.MOST_BUTTONS], "clock", default=clock, shown=_clock_words)
         sizes = [str(size) for size in sorted(found.batch_size[found.clock == clock].unique())]
-        size = streamlit.segmented_control(
-            "Pictures in a batch", sizes, default=sizes[0], required=True, key="batch", bind="query-params", wrap=True
-        )
+        size = layout.choose_button("Pictures in a batch", sizes, "batch")
     return clock, int(size)
 
 

@@ -149,9 +149,7 @@ def all_pictures(results: Results, contest: Contest, pages: layout.Pages) -> Non
             width=260,
         )
         style = _choose_style(results, contest)
-        order = streamlit.segmented_control(
-            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-        )
+        order = layout.choose_button("Order", list(ORDERS), "sort")
     found, notes = _search(results, contest, tree, typed or "")
     counted = tally(contest.counts(results, Filter(None, node, style)).iloc[0])
     picture_filters.show(tree, "filters", node, True, found, notes, contest, counted)
@@ -195,16 +193,7 @@ def _choose_style(results: Results, contest: Contest) -> str | None:
     names = ["any", *known]
     if len(known) <= MOST_STYLE_BUTTONS:
         links.by_name("style", names)
-        chosen = streamlit.segmented_control(
-            "Style",
-            names,
-            default="any",
-            required=True,
-            key="style",
-            bind="query-params",
-            format_func=layout.as_label,
-            wrap=True,
-        )
+        chosen = layout.choose_button("Style", names, "style", default="any", shown=layout.as_label)
     else:
         chosen = streamlit.selectbox("Style", names, key="style", bind="query-params", width=240)
     return None if chosen == "any" else chosen

@@ -92,9 +92,7 @@ def _queries(results: Results, run_id: str, direction: str) -> int | None:
         on_change=typed,
     )
     words = words_of(text or "")
-    order = streamlit.segmented_control(
-        "Order", list(rows.ORDERS), default=next(iter(rows.ORDERS)), required=True, key="sort", bind="query-params", wrap=True
-    )
+    order = layout.choose_button("Order", list(rows.ORDERS), "sort")
     size = PAGE_QUERIES[direction]
     found = rows.ranked_queries(results, run_id, direction, order, 1, 0, words)
     if found.empty:

@@ -225,9 +225,7 @@ def _whole(value: float) -> int | None:
 
 def choose_direction() -> str:
     """Let a person pick what is asked for what; the choice is in the address."""
-    return streamlit.segmented_control(
-        "Direction", rows.DIRECTIONS, default=rows.DIRECTIONS[1], required=True, key="direction", bind="query-params", wrap=True
-    )
+    return layout.choose_button("Direction", rows.DIRECTIONS, "direction", default=rows.DIRECTIONS[1])
 
 
 def choose_run(label: str, key: str, runs: Sequence[str]) -> str:
@@ -236,7 +234,5 @@ def choose_run(label: str, key: str, runs: Sequence[str]) -> str:
         streamlit.session_state.pop(key, None)  # what another choice does not leave to choose from
     if len(runs) <= layout.MOST_BUTTONS:
         links.by_name(key, runs)
-        return streamlit.segmented_control(
-            label, runs, default=runs[0], required=True, key=key, bind="query-params", format_func=layout.as_label, wrap=True
-        )
+        return layout.choose_button(label, runs, key, shown=layout.as_label)
     return streamlit.selectbox(label, runs, key=key, bind="query-params", width=300)

@@ -39,9 +39,7 @@ MEASURES = {
 @layout.errors_as_messages()
 def tables(results: Results, setup: Setup) -> None:
     """Draw the tab."""
-    chosen = streamlit.segmented_control(
-        "Recall", list(CUTOFF_WORDS), default="R@1", required=True, key="cutoff", bind="query-params", wrap=True
-    )
+    chosen = layout.choose_button("Recall", list(CUTOFF_WORDS), "cutoff", default="R@1")
     found = {direction: scores(results, setup, direction) for direction in rows.DIRECTIONS}
     for column, direction in zip(streamlit.columns(2, gap="large"), rows.DIRECTIONS, strict=True):
         with column:

@@ -157,16 +157,13 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
     counts = rows.outcome_counts(results, pair.run_a, pair.run_b, wnid, rank)
     outcomes = SHOWN if len(pair.sides) > 1 else SHOWN_OF_ONE
     streamlit.markdown("### Pictures")
-    shown = streamlit.segmented_control(
+    shown = layout.choose_button(
         "Which of them the classifiers get right",
         list(outcomes),
+        "show",
         default="all",
-        required=True,
-        format_func=lambda name: _spelled(name, pair),
-        wrap=True,
-        key="show",
-        bind="query-params",
-        label_visibility="collapsed",
+        shown=lambda name: _spelled(name, pair),
+        labelled=False,
     )
     # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
     streamlit.caption(" · ".join(f"{layout.plain(_spelled(name, pair))} {counts[outcomes[name]]:,}" for name in outcomes))

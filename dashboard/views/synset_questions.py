@@ -23,16 +23,7 @@ SHOWN_PICTURES = 5
 
 def draw(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, right: str) -> None:
     """Draw the question that a person picks."""
-    asked = streamlit.segmented_control(
-        "Question",
-        QUESTIONS,
-        default=QUESTIONS[0],
-        required=True,
-        key="question",
-        bind="query-params",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    asked = layout.choose_button("Question", QUESTIONS, "question", labelled=False)
     if asked == QUESTIONS[0]:
         _hierarchy(results, hierarchy, pair)
     elif asked == QUESTIONS[1]:
