@@ -365,7 +365,7 @@ def test_memory_at_the_peak_and_its_explanation(results):
     assert table.layer["fp32"] == "layer1.0"
     assert precision_memory.peak_mebibytes(results, chosen, "fp16") == (8.0, 8)
     assert math.isnan(precision_memory.peak_mebibytes(results, chosen, "tf32")[0])
-    told = precision_memory.explanation(results, chosen, table.reset_index())
+    told = precision_memory.explanation(results, chosen)
     assert "parameters 4.00 → 2.00 MiB (0.50); inputs 1.00 → 1.00 MiB (1.00)" in told
     assert "in all 15.00 → 8.00 MiB (0.53)" in told
     assert "the 3 tensors of the image encoder that stay in fp32" in told

@@ -38,18 +38,17 @@ def memory(results: Results, setup: Setup) -> None:
         return
     if len(moments):
         streamlit.subheader("One pass, from its first to its last layer")
-        _areas(moments)
+        _areas(results, setup)
         batch = f"batch {int(moments.batch_size.iloc[0])}"
         streamlit.caption(
             "What is allocated after each allocation and release, all precisions on one scale. The profiler that records it "
             f"slows the pass down, so the times here are not the encoder’s. {measured_on(setup, setup.memory_run, batch)}"
         )
         streamlit.subheader("At the peak")
-        table = at_peak(moments)
-        _peak_table(table, peaks)
-        streamlit.markdown(explanation(results, setup, table))
+        _peak_table(results, setup)
+        streamlit.markdown(explanation(results, setup))
     else:
-        _peak_table(pandas.DataFrame(columns=["precision", *CATEGORIES, "in all"]), peaks)
+        _peak_table(results, setup)
         streamlit.caption(measured_on(setup, setup.memory_run, f"batch {int(peaks.batch_size.iloc[0])}"))
     if len(peaks):
         streamlit.caption(
@@ -71,6 +70,12 @@ def moments_of(results: Results, setup: Setup) -> pandas.DataFrame:
 
 
 @kept
+def highest_of(results: Results, setup: Setup) -> pandas.DataFrame:
+    """`at_peak` of a setup's moments; no rows where none was recorded."""
+    moments = moments_of(results, setup)
+    return at_peak(moments) if len(moments) else pandas.DataFrame(columns=["precision", *CATEGORIES, "in all"])
+
+
 def at_peak(moments: pandas.DataFrame) -> pandas.DataFrame:
     """The moment at which each precision holds most: precision, layer, a column for each category, `in all`; in MiB."""
     wide = moments.pivot_table(index=["precision", "moment", "layer"], columns="category", values="mebibytes", aggfunc="sum")
@@ -94,10 +99,10 @@ def peak_mebibytes(results: Results, setup: Setup, precision: str) -> tuple[floa
     return (float(at_peak(own)["in all"].iloc[0]), int(own.batch_size.iloc[0])) if len(own) else (math.nan, 0)
 
 
-def _areas(moments: pandas.DataFrame) -> None:
-    categories = [name for name in (*CATEGORIES, OTHER) if name in set(moments.category)]
-    top_mib = HEADROOM * max(float(at_peak(moments)["in all"].max()), 0.001)
-    by_precision = thinned(moments)
+def _areas(results: Results, setup: Setup) -> None:
+    highest, by_precision = highest_of(results, setup), drawn_moments(results, setup)
+    categories = [name for name in (*CATEGORIES, OTHER) if name in highest]
+    top_mib = HEADROOM * max(float(highest["in all"].max()), 0.001)
     names = list(by_precision)
     for start in range(0, len(names), 3):
         columns = streamlit.columns(min(3, len(names)))
@@ -111,10 +116,15 @@ def _areas(moments: pandas.DataFrame) -> None:
                     f"memory_over_a_pass_{number}",
                     layout.THIRD_PX,
                 )
-    layout.csv_button(moments, "memory_over_a_pass")
+    layout.csv_button(moments_of(results, setup), "memory_over_a_pass")
 
 
 @kept
+def drawn_moments(results: Results, setup: Setup) -> dict[str, pandas.DataFrame]:
+    """`thinned` of a setup's moments."""
+    return thinned(moments_of(results, setup))
+
+
 def thinned(moments: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
     """At most about MOST_MOMENTS moments of each precision's pass: of each stretch the one at which most is held."""
     return {name: _thinned(moments[moments.precision == name]) for name in in_order(moments.precision)}
@@ -128,21 +138,29 @@ def _thinned(moments: pandas.DataFrame) -> pandas.DataFrame:
     return moments[moments.moment.isin(totals.groupby(stretches).idxmax())]
 
 
-def _peak_table(table: pandas.DataFrame, peaks: pandas.DataFrame) -> None:
-    shown = table.rename(columns={"layer": "in layer"})
-    if len(peaks):
-        measured = peaks.pivot_table(index="precision", columns="measure", values="mebibytes", aggfunc="max")
-        measured = measured.reindex(columns=[name for name in MEASURES if name in measured]).rename(columns=MEASURES)
-        shown = sorted_by_precision(shown.merge(measured.reset_index(), on="precision", how="outer"))
-    shown = shown.dropna(axis=1, how="all")
+def _peak_table(results: Results, setup: Setup) -> None:
+    shown = peak_rows(results, setup)
     numbers = {name: "{:,.2f}" for name in shown.columns if name not in ("precision", "in layer")}
     layout.table(shown, "memory_at_its_peak", numbers)
     streamlit.caption("MiB. The categories are those of the moment at which the pass holds most.")
 
 
-def explanation(results: Results, setup: Setup, table: pandas.DataFrame) -> str:
-    """What halves and what does not, from rows of `at_peak`, in Markdown; empty where one of the two is not among them."""
-    rows = table.set_index("precision")
+@kept
+def peak_rows(results: Results, setup: Setup) -> pandas.DataFrame:
+    """What each precision holds at its peak, by category and as measured, under the titles of a table."""
+    shown = highest_of(results, setup).rename(columns={"layer": "in layer"})
+    peaks = queries.memory_peaks(results, setup.memory_run) if setup.memory_run else pandas.DataFrame()
+    if len(peaks):
+        measured = peaks.pivot_table(index="precision", columns="measure", values="mebibytes", aggfunc="max")
+        measured = measured.reindex(columns=[name for name in MEASURES if name in measured]).rename(columns=MEASURES)
+        shown = sorted_by_precision(shown.merge(measured.reset_index(), on="precision", how="outer"))
+    return shown.dropna(axis=1, how="all")
+
+
+@kept
+def explanation(results: Results, setup: Setup) -> str:
+    """What halves and what does not at the peak, in Markdown; empty where one of the two precisions was not recorded."""
+    rows = highest_of(results, setup).set_index("precision")
     if "fp32" not in rows.index or setup.lower not in rows.index:
         return ""
     before, after, lower = rows.loc["fp32"], rows.loc[setup.lower], layout.plain(setup.lower)

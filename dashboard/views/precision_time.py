@@ -92,34 +92,53 @@ def time(results: Results, setup: Setup) -> None:
         return
     clock, size = _controls(found)
     words = CLOCK_WORDS.get(clock, layout.plain(clock, 40))
-    chosen = found[found.clock == clock]
-    at_size = sorted_by_precision(chosen[chosen.batch_size == size])
     streamlit.subheader("Every repetition")
-    rows = sorted_by_precision(queries.repetitions(results, setup.timed_run or "", clock, size))
+    rows = repetitions_of(results, setup, clock, size)
     if rows.empty:
         streamlit.info("Nothing was timed with this batch and clock.")
         return
     layout.chart(
         partial(charts.repetition_times, rows.assign(place=rows.repetition * GOLDEN % 1)), rows, "times_of_repetitions"
     )
-    cut = f" The first {queries.MOST_REPETITIONS:,} of each." if at_size.repetitions.max() > queries.MOST_REPETITIONS else ""
+    is_cut = summaries_of(results, setup, clock, size).repetitions.max() > queries.MOST_REPETITIONS
+    cut = f" The first {queries.MOST_REPETITIONS:,} of each." if is_cut else ""
     streamlit.caption(
         f"A dot for each repetition, spread out up and down so that none hides another; the line is the mean. Passes of all "
         f"precisions were timed in turns.{cut} {measured_on(setup, setup.timed_run, words, f'batch {size}')}"
     )
-    _table(results, setup, at_size)
+    _table(results, setup, clock, size)
     left, right = streamlit.columns(2, gap="large")
     with left:
         streamlit.subheader("A picture’s cost, by batch")
-        costs = sorted_by_precision(chosen)
-        per_picture = costs.assign(**{name: costs[name] / costs.batch_size for name in ("middle", "low", "high", "mean")})
+        per_picture = picture_costs(results, setup, clock)
         layout.chart(partial(charts.picture_costs, per_picture), per_picture, "cost_by_batch", layout.HALF_PX)
         streamlit.caption(
             "Median, and from 5 to 95 % of the repetitions. Both axes are logarithmic. "
             f"{measured_on(setup, setup.timed_run, words)}"
         )
     with right:
-        _limits(results, setup, at_size, words)
+        _limits(results, setup, clock, size)
+
+
+@kept
+def repetitions_of(results: Results, setup: Setup, clock: str, size: int) -> pandas.DataFrame:
+    """`queries.repetitions` of a setup, by precision."""
+    return sorted_by_precision(queries.repetitions(results, setup.timed_run or "", clock, size))
+
+
+@kept
+def summaries_of(results: Results, setup: Setup, clock: str, size: int | None = None) -> pandas.DataFrame:
+    """`queries.time_summaries` of a setup by a clock, of one batch or of all, by precision."""
+    found = queries.time_summaries(results, setup.timed_run or "")
+    found = found[found.clock == clock]
+    return sorted_by_precision(found if size is None else found[found.batch_size == size])
+
+
+@kept
+def picture_costs(results: Results, setup: Setup, clock: str) -> pandas.DataFrame:
+    """The same rows of all batches, with what one picture of the batch takes."""
+    costs = summaries_of(results, setup, clock)
+    return costs.assign(**{name: costs[name] / costs.batch_size for name in ("middle", "low", "high", "mean")})
 
 
 def _clock_words(clock: str) -> str:
@@ -138,8 +157,18 @@ def _controls(found: pandas.DataFrame) -> tuple[str, int]:
     return clock, int(size)
 
 
-def _table(results: Results, setup: Setup, at_size: pandas.DataFrame) -> None:
-    clock, size = str(at_size.clock.iloc[0]), int(at_size.batch_size.iloc[0])
+def _table(results: Results, setup: Setup, clock: str, size: int) -> None:
+    table, told = compared(results, setup, clock, size)
+    digits = {name: "{:,.3f}" for name in table.columns if name.endswith("ms")} | {"fp32’s median / its own": "{:.2f}"}
+    layout.table(table, "times_of_precisions", digits)
+    if told:
+        streamlit.caption(told)
+
+
+@kept
+def compared(results: Results, setup: Setup, clock: str, size: int) -> tuple[pandas.DataFrame, str]:
+    """Times of all precisions with a batch, under the titles of a table, and in Markdown how their intervals were drawn."""
+    at_size = summaries_of(results, setup, clock, size)
     speeds = {name: speed_of(results, setup, name, clock, size) for name in at_size.precision if name != "fp32"}
     table = pandas.DataFrame(
         {
@@ -156,19 +185,16 @@ def _table(results: Results, setup: Setup, at_size: pandas.DataFrame) -> None:
             ],
         }
     )
-    digits = {name: "{:,.3f}" for name in table.columns if name.endswith("ms")} | {"fp32’s median / its own": "{:.2f}"}
-    layout.table(table, "times_of_precisions", digits)
-    known = [speed for speed in speeds.values() if speed is not None]
-    if known:
-        apart = [name for name, speed in speeds.items() if speed is not None and not speed.is_paired]
-        told = "Repetitions of one round are drawn together." if not apart else ""
-        if apart:
-            names = ", ".join(map(layout.plain, apart))
-            told = f"{names}: of unequally many repetitions, so that each side is drawn for itself; the others by rounds."
-        streamlit.caption(
-            f"In brackets the 95 % bootstrap interval over repetitions; above 1 is faster than fp32. A few slow "
-            f"repetitions move a mean, not a median. {told}"
-        )
+    apart = [name for name, speed in speeds.items() if speed is not None and not speed.is_paired]
+    told = "Repetitions of one round are drawn together."
+    if apart:
+        names = ", ".join(map(layout.plain, apart))
+        told = f"{names}: of unequally many repetitions, so that each side is drawn for itself; the others by rounds."
+    intervals_words = (
+        f"In brackets the 95 % bootstrap interval over repetitions; above 1 is faster than fp32. A few slow repetitions move a "
+        f"mean, not a median. {told}"
+    )
+    return table, intervals_words if any(speeds.values()) else ""
 
 
 def _against_fp32(at_size: pandas.DataFrame) -> pandas.Series:
@@ -210,18 +236,25 @@ def limit_sentence(rows: pandas.DataFrame, precision: str) -> str:
     )
 
 
-def _limits(results: Results, setup: Setup, at_size: pandas.DataFrame, clock_words: str) -> None:
+@kept
+def limits_of(results: Results, setup: Setup, clock: str, size: int) -> tuple[pandas.DataFrame, str]:
+    """`bound_rows` of a setup's run with a batch, and `limit_sentence` of each precision as a list in Markdown."""
+    bounds = queries.bounds(results, setup.timed_run or "")
+    rows = bound_rows(bounds, summaries_of(results, setup, clock, size), size)
+    return rows, "\n".join(f"- {limit_sentence(rows, precision)}" for precision in in_order(rows.precision))
+
+
+def _limits(results: Results, setup: Setup, clock: str, size: int) -> None:
     streamlit.subheader("What limits it")
-    size = int(at_size.batch_size.iloc[0])
-    rows = bound_rows(queries.bounds(results, setup.timed_run or ""), at_size, size)
+    rows, told = limits_of(results, setup, clock, size)
     if rows.empty:
         streamlit.info("The device’s rates were not measured for this batch.")
         return
     layout.chart(partial(charts.limit_shares, rows), rows, "limits", layout.HALF_PX)
-    for precision in in_order(rows.precision):
-        streamlit.markdown(f"- {limit_sentence(rows, precision)}")
+    streamlit.markdown(told)
+    words = CLOCK_WORDS.get(clock, layout.plain(clock, 40))
     streamlit.caption(
         "Operations of the encoder over the best rate of matrix products that was measured on the device, and bytes of weights "
         "and of every layer’s inputs and outputs over its best rate of copying: no pass can be quicker, unless layers are "
-        f"fused, or what they need stays in a cache. {measured_on(setup, setup.timed_run, clock_words, f'batch {size}')}"
+        f"fused, or what they need stays in a cache. {measured_on(setup, setup.timed_run, words, f'batch {size}')}"
     )
