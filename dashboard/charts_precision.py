@@ -253,5 +253,5 @@ def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: flo
     tooltip = [altair.Tooltip("layer:N"), altair.Tooltip("milliseconds:Q", title="ms", format=".2f")]
     tooltip += [altair.Tooltip(f"{name}:Q", title=f"{name}, MiB", format=",.2f") for name in categories if name in moments]
     tooltip.append(altair.Tooltip("total:Q", title="in all, MiB", format=",.2f"))
-    rules = altair.Chart(moments).mark_rule(strokeWidth=8, opacity=0.001).encode(x=x, tooltip=tooltip)
+    rules = altair.Chart(moments).mark_rule(strokeWidth=8, strokeOpacity=0).encode(x=x, tooltip=tooltip)
     return altair.layer(areas, rules).properties(height=330)

@@ -15,7 +15,7 @@ from dashboard.views.precision_runs import SINGLE, Setup, in_order, measured_on,
 
 CATEGORIES = ("parameters", "inputs", "activations", "temporary")
 OTHER = "other"
-MOST_MOMENTS = 150  # drawn of one pass; each of its moments is a rectangle on the screen
+MOST_MOMENTS = 100  # drawn of one pass; each of its moments is a rectangle on the screen
 MEASURES = {
     "allocated peak": "allocated",
     "reserved peak": "reserved",
