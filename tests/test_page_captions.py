@@ -232,3 +232,19 @@ def test_pictures_that_are_gone_leave_the_page_standing(monkeypatch, files, view
     app = open_page(monkeypatch, *files, PAGE, view=view, picture=IDS[0])
     assert not app.exception
     assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, [f"A: {GREEDY}", f"B: {HOT_50}"]),
+        ({"a": HOT, "b": COLD}, [f"A: {HOT}", f"B: {COLD}"]),
+        ({"a": "none"}, [f"A: {GREEDY}", f"B: {HOT_50}"]),
+    ],
+)
+def test_buttons_say_which_settings_are_set_side_by_side(monkeypatch, files, asked, said):
+    app = open_page(monkeypatch, *files, PAGE, view="captions", **asked)
+    assert [block.proto.popover.label for block in app.get("popover")] == said
+    assert [app.button_group(key=key).value for key in "ab"] == [label[3:] for label in said]
+    app.button_group(key="a").set_value(COLD).run()
+    assert app.get("popover")[0].proto.popover.label == f"A: {COLD}"

@@ -88,6 +88,13 @@ def answer_list(answers: Sequence[Answer], extra: Sequence[Answer] = (), extra_t
     return root
 
 
+def answered(asked: Element, answers: Element) -> Element:
+    """A query with its answers below it, as one: each element of its own takes a browser some milliseconds to show."""
+    root = Element("div")
+    root.extend([asked, answers])
+    return root
+
+
 def shift_list(shifts: Sequence[Shift]) -> Element:
     """Queries that moved, each with its picture."""
     root = Element("div", {"class": "shifts"})

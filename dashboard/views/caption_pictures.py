@@ -102,9 +102,8 @@ def default_b(setup: Setup, names: Sequence[str]) -> str:
 
 def _choose(label: str, names: list[str], default: str, key: str) -> str:
     forget_unless(key, names)
-    return streamlit.selectbox(
-        label, names, index=names.index(default), key=key, bind="query-params", width=210, format_func=lambda name: name[:60]
-    )
+    links.by_name(key, names)
+    return layout.choose_folded(label, names, key, default)
 
 
 def pair_of(setup: Setup, a: str, b: str, seed: int) -> Pair:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import pandas
 import streamlit
@@ -172,20 +173,20 @@ def _opened(results: Results, run_id: str, direction: str, first: int | None) ->
 def _answers(results: Results, setup: Setup, run_id: str, direction: str, number: int) -> None:
     query = next(rows.found_query(results, run_id, direction, number).itertuples())
     found = rows.answers(results, run_id, direction, number)
-    draw = _images_of_caption if direction == "text to image" else _captions_of_image
-    draw(results, setup, run_id, query, found)
+    drawn = _images_of_caption if direction == "text to image" else _captions_of_image
+    ranking.show(drawn(results, setup, run_id, query, found), "answers", on_open=open_query)
     if found.empty:
         streamlit.info("The ranked answers to this query are not stored; its rank is.")
 
 
-def _images_of_caption(results: Results, setup: Setup, run_id: str, query: Any, found: pandas.DataFrame) -> None:
+def _images_of_caption(results: Results, setup: Setup, run_id: str, query: Any, found: pandas.DataFrame) -> Element:
     [own] = rows.captions(results, run_id, positions=[query.number]).drop_duplicates("position").itertuples()
     pictures = rows.pictures(results, run_id, ordinals=found.answer.dropna().astype(int).tolist(), image_ids=[query.image_id])
     by_ordinal = {picture.ordinal: picture for picture in pictures.itertuples()}
     right = next((picture for picture in by_ordinal.values() if picture.image_id == query.image_id), None)
     verdict = verdict_text("its image", query.rank, query.tied, setup.images)
     quoted = f"“{own.text}”" if own.text.strip() else "(no words)"
-    ranking.show(ranking.question(None, quoted, [f"caption {query.number}"], verdict, query.rank == 1), "question")
+    question = ranking.question(None, quoted, [f"caption {query.number}"], verdict, query.rank == 1)
     answers = [
         _answer(f"image {answer.answer}", f"{answer.place}", f"image {answer.answer}", answer.similarity,
                 getattr(by_ordinal[answer.answer], "image_id", "") == query.image_id,
@@ -198,10 +199,10 @@ def _images_of_caption(results: Results, setup: Setup, run_id: str, query: Any, 
         text = f"image {right.ordinal}"
         extra = [_answer(text, rank_text(query.rank), text, own.similarity, True, _photo(results, right))]
     title = f"The right image is not among these; it comes at rank {rank_text(query.rank)} of {setup.images:,}"
-    ranking.show(ranking.answer_list(answers, extra, title if answers else "The right image"), "answers", on_open=open_query)
+    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "The right image"))
 
 
-def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, found: pandas.DataFrame) -> None:
+def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, found: pandas.DataFrame) -> Element:
     positions = found.answer.dropna().astype(int).tolist()
     texts = rows.captions(results, run_id, positions=positions, image_ids=[query.image_id])
     by_position = {caption.position: caption for caption in texts.itertuples()}
@@ -210,7 +211,7 @@ def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, 
     own = [caption for caption in by_position.values() if caption.image_id == query.image_id]
     verdict = verdict_text("its best caption", query.rank, query.tied, setup.captions)
     lines = [f"{len(own)} {'caption' if len(own) == 1 else 'captions'} of its own"]
-    ranking.show(ranking.question(photo, f"Image {query.number}", lines, verdict, query.rank == 1), "question")
+    question = ranking.question(photo, f"Image {query.number}", lines, verdict, query.rank == 1)
     answers = [
         _answer(f"caption {answer.answer}", f"{answer.place}", by_position[answer.answer].text, answer.similarity,
                 by_position[answer.answer].image_id == query.image_id)
@@ -224,7 +225,7 @@ def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, 
         if f"caption {caption.position}" not in listed
     ]
     title = "Its own captions that are not among these, each with its rank among all but the image’s others"
-    ranking.show(ranking.answer_list(answers, extra, title if answers else "Its own captions"), "answers", on_open=open_query)
+    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "Its own captions"))
 
 
 def _answer(target: str, place: str, text: str, similarity: float, is_right: bool, photo: str | None = None) -> Answer:

@@ -232,7 +232,7 @@ def choose_run(label: str, key: str, runs: Sequence[str]) -> str:
     """Let a person pick one of some runs by its name; the choice is in the address."""
     if streamlit.session_state.get(key) not in runs:
         streamlit.session_state.pop(key, None)  # what another choice does not leave to choose from
+    links.by_name(key, runs)
     if len(runs) <= layout.MOST_BUTTONS:
-        links.by_name(key, runs)
         return layout.choose_button(label, runs, key, shown=layout.as_label)
-    return streamlit.selectbox(label, runs, key=key, bind="query-params", width=300)
+    return layout.choose_folded(label, runs, key)
