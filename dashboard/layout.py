@@ -25,7 +25,7 @@ PROFILE_NOTES = {
 }
 MERGED_PROFILE = re.compile(r"(?P<profile>.+) \((?P<name>[^()]+)\)", re.DOTALL)  # as `python -m compute merge` writes it
 LONGEST_LABEL = 120
-MOST_BUTTONS, MOST_PILLS, MOST_FOLDED = 4, 12, 30
+MOST_BUTTONS, MOST_PILLS, MOST_FOLDED = 4, 12, 40
 MOST_SAVED_ROWS = 100_000  # of a chart, and of what is saved as CSV
 FULL_PX, HALF_PX, THIRD_PX = 980, 466, 310  # widths on a screen of 1440 pixels: of the page, and of columns
 OPACITIES = {"0 %": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "100 %": 1.0}
@@ -179,27 +179,30 @@ def choose_button(
 
 
 def choose_one(label: str, options: Sequence[str], key: str, shown: Callable[[str], str] = as_label) -> str:
-    """Let a person pick one of some options, the first at first; the choice is in the address. Many are in a list."""
-    if len(options) <= MOST_PILLS:
-        return streamlit.pills(
-            label, options, default=options[0], required=True, key=key, bind="query-params", format_func=shown, wrap=True
-        )
-    return streamlit.selectbox(label, options, key=key, bind="query-params", format_func=shown, width=260)
+    """Let a person pick one of some options, the first at first; the choice is in the address. Many are folded."""
+    if len(options) > MOST_PILLS:
+        return choose_folded(label, options, key, options[0], shown)
+    return _choose_pill(label, options, key, options[0], shown)
 
 
-def choose_folded(label: str, options: Sequence[str], key: str, default: str | None = None) -> str:
-    """Let a person pick one of some options behind a button that says which it is, the first where no other is the default.
+def choose_folded(label: str, options: Sequence[str], key: str, default: str, shown: Callable[[str], str] = as_label) -> str:
+    """Let a person pick one of some options behind a button that says which it is; the choice is in the address.
 
-    The choice is in the address. Many are in a list, which takes a browser several times as long to show at first.
+    More than MOST_FOLDED are in a list, which takes a browser several times as long to show at first.
     """
-    first = options[0] if default is None else default
     if len(options) > MOST_FOLDED:
-        return streamlit.selectbox(label, options, options.index(first), key=key, bind="query-params", width=260)
-    picked = streamlit.session_state.get(key, streamlit.query_params.get(key))
-    with streamlit.popover(f"{label}: {as_label(picked if picked in options else first)}"):
-        return streamlit.pills(
-            label, options, default=first, required=True, key=key, bind="query-params", format_func=as_label, wrap=True
-        )
+        place = options.index(default)
+        return streamlit.selectbox(label, options, place, key=key, bind="query-params", format_func=shown, width=260)
+    asked = streamlit.session_state.get(key, streamlit.query_params.get(key))  # the address names it as it is shown
+    picked = next((option for option in options if asked in (option, shown(option))), default)
+    with streamlit.popover(f"{label}: {shown(picked)}"):
+        return _choose_pill(label, options, key, default, shown)
+
+
+def _choose_pill(label: str, options: Sequence[str], key: str, default: str, shown: Callable[[str], str]) -> str:
+    return streamlit.pills(
+        label, options, default=default, required=True, key=key, bind="query-params", format_func=shown, wrap=True
+    )
 
 
 def choose_opacity() -> float:

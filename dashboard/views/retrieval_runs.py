@@ -235,4 +235,4 @@ def choose_run(label: str, key: str, runs: Sequence[str]) -> str:
     links.by_name(key, runs)
     if len(runs) <= layout.MOST_BUTTONS:
         return layout.choose_button(label, runs, key, shown=layout.as_label)
-    return layout.choose_folded(label, runs, key)
+    return layout.choose_folded(label, runs, key, runs[0])
