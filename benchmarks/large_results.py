@@ -3,7 +3,7 @@
 Command: python -m benchmarks.large_results --folder FOLDER [--images N] [--classes N]
 
 The generated runs of `python -m benchmarks.imagenet_results` are joined by generated rows of fp32_vs_fp16, and the published
-trials come in as a teammate's would, by `python -m compute merge`. For `python -m benchmarks.page_load --large FOLDER`.
+trials come in as a teammate's would, by `python -m compute merge`. For `python -m benchmarks.page_load --data`.
 """
 
 import argparse
