@@ -40,7 +40,8 @@ def page(results: Results, pages: Pages) -> None:
         layout.not_run_yet(EXPERIMENT)
         return
     setup, pictures = _controls(results, found)
-    _answer(results, setup, pictures)
+    with streamlit.container():  # so that what follows stays in its place, with or without a second sentence
+        _answer(results, setup, pictures)
     opened = links.open_view(
         VIEWS,
         lambda: time(results, setup),
