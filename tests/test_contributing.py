@@ -28,9 +28,9 @@ def applied(text: str, hunk: str) -> str:
     return text.replace(before, after)
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("house")
+@pytest.fixture
+def house(tmp_path):
+    folder = tmp_path / "house"
     for part in ("compute", "dashboard", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -54,14 +54,11 @@ def called(house, *arguments):
     return done.stdout
 
 
-def test_the_example_runs_and_its_test_passes(house, pairs_folder):
+def test_the_example_runs_its_test_passes_its_page_opens_and_the_overview_tells_of_it(house, pairs_folder):
     where = ("--results", "r.duckdb", "--images", "images", "--cache", "cache", "--pairs", str(pairs_folder))
     assert "1 trials finished" in called(house, "-m", "compute", "run", "usual_places", *where)
     called(house, "-m", "ruff", "check", *FILES)
     assert "1 passed" in called(house, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_usual_places.py")
-
-
-def test_the_page_opens_and_the_overview_tells_of_it(house):
     script = f"""
 import sys; sys.path.insert(0, {str(house / "tests")!r})
 from opened_pages import *
