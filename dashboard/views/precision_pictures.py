@@ -13,7 +13,6 @@ from dashboard import queries_predictions as predictions
 from dashboard.components import answers, gallery
 from dashboard.components.answers import Answers, Card, Fact, Section
 from dashboard.connection import Results
-from dashboard.kept import kept
 from dashboard.views import answer_cards, notes, picture_filters
 from dashboard.views.contest import Contest, Model
 from dashboard.views.hierarchy import Hierarchy, hierarchy_of
@@ -56,7 +55,6 @@ def drifted_pictures(results: Results, setup: Setup, pictures: str, pages: layou
     show_opened(results, setup, pages)
 
 
-@kept
 def drift_cards(results: Results, setup: Setup, ordinals: Sequence[int]) -> list[Card]:
     """Cards of some pictures, in their order, with both precisions' five first answers and what moved."""
     tree, contest = hierarchy_of(results), _contest(setup)
