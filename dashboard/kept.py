@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import pandas
 
 MOST_KEPT = 64  # answers of each function
+_lacking = threading.local()  # how often something was missing, in each thread
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
@@ -29,12 +30,15 @@ class Answers:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, work_out: Callable[[], Any]) -> Any:
-        """The answer that is kept under `key`, or else what `work_out` gives."""
+        """The answer that is kept under `key`, or else what `work_out` gives, to be kept unless something is `lacking`."""
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)
                 return self._found[key]
+        before = _times_lacking()
         found = work_out()
+        if _times_lacking() > before:
+            return found
         with self._lock:
             self._found[key] = found
             while len(self._found) > self._most:
@@ -42,12 +46,22 @@ class Answers:
         return found
 
 
+def lacking() -> None:
+    """Say that a file is missing that may yet come: what is being worked out is given, and not kept."""
+    _lacking.times = _times_lacking() + 1
+
+
+def _times_lacking() -> int:
+    return getattr(_lacking, "times", 0)
+
+
 def kept(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
     """Keep the last MOST_KEPT answers of a function of what can be hashed or, as frames and lists can, pickled.
 
     Those of a function of `Results`, or of what else says that it `keeps_answers`, are kept with the first of these; those of
     others for as long as the process lives, so that they and what is asked must be small. A frame is given as a copy, which
-    costs nothing; whatever else it gives no caller may change. Errors are not kept.
+    costs nothing; whatever else it gives no caller may change. Errors are not kept, nor is what something was
+    `lacking` for.
     """
     of_no_results = Answers()
 

@@ -17,9 +17,12 @@ from streamlit.util import calc_hash
 
 from compute.results import publish
 from dashboard import queries
+from dashboard.app_pages.overview import EXPERIMENTS
 from dashboard.components import gallery
 from dashboard.connection import MOST_STATES, ReplacedError, Results, drawing_on, is_latest, open_results
-from dashboard.kept import Answers, kept
+from dashboard.kept import Answers, kept, lacking
+from dashboard.views import head_attention, head_runs
+from dashboard.views.beside import findings_of
 from dashboard.views.hierarchy import Hierarchy
 from dashboard.views.synset_hierarchy import SynsetHierarchy
 
@@ -239,3 +242,50 @@ def test_of_many_answers_the_one_not_asked_for_the_longest_goes() -> None:
 
     assert [get(key) for key in "abacab"] == list("ABACAB")
     assert worked_out == ["a", "b", "c", "b"]
+
+
+def test_an_answer_that_something_is_lacking_for_is_not_kept_nor_what_is_made_of_it() -> None:
+    files: list[str] = []
+
+    @kept
+    def read() -> list[str]:
+        if not files:
+            lacking()
+        return [*files]
+
+    @kept
+    def twice() -> list[str]:
+        return read() + read()
+
+    @kept
+    def count() -> int:
+        return len(files)
+
+    assert (twice(), count()) == ([], 0)
+    files.append("a")
+    assert (twice(), count()) == (["a", "a"], 0)
+    files.append("b")
+    assert twice() == ["a", "a"]
+
+
+@pytest.mark.parametrize("half_copied", [False, True])
+def test_pictures_that_come_later_are_shown(tmp_path: Path, half_copied: bool) -> None:
+    """In findings, and in what is made of masks, both of which are kept."""
+    shutil.copy(ROOT / "results.duckdb", tmp_path)
+    images = tmp_path / "images"
+    shutil.copytree(ROOT / "images", images)
+    pictures = [path for path in images.rglob("*.*") if path.suffix in (".png", ".jpg")]
+    for path in pictures:
+        path.write_bytes(path.read_bytes()[:20]) if half_copied else path.unlink()
+    opened = open_results(tmp_path / "results.duckdb", images)
+    setup = head_runs.setup_of(opened, head_runs.choices(opened).iloc[0])
+
+    def look() -> tuple[set[bool], bool]:
+        """Whether the pictures of findings are there, and whether the heads' looks at masks are."""
+        found = [finding for experiment in EXPERIMENTS for finding in findings_of(experiment, opened)]
+        cells = [cell for finding in found for row in finding.pictures for cell in row.cells]
+        return {gallery.MISSING not in (cell.photo, cell.mask) for cell in cells}, bool(head_attention.looks(opened, setup))
+
+    assert look() == ({False}, False)
+    shutil.copytree(ROOT / "images", images, dirs_exist_ok=True)
+    assert look() == ({True}, True)

@@ -20,9 +20,9 @@ from dashboard.app_pages import (
 )
 from dashboard.components import gallery
 from dashboard.connection import Results, ResultsError
-from dashboard.kept import kept
 from dashboard.layout import Finding, Pages
 from dashboard.views import notes
+from dashboard.views.beside import findings_of
 
 TITLE = "Overview"
 EXPERIMENTS = (
@@ -75,16 +75,10 @@ def _answers(results: Results) -> tuple[dict[ModuleType, list[Finding]], list[st
     answered, problems = {}, []
     for experiment in EXPERIMENTS:
         try:
-            answered[experiment] = _found(experiment, results)
+            answered[experiment] = findings_of(experiment, results)
         except ResultsError as error:  # of one experiment; the others are shown all the same
             problems.append(str(error))
     return answered, list(dict.fromkeys(problems))
-
-
-@kept
-def _found(experiment: ModuleType, results: Results) -> list[Finding]:
-    """The findings of an experiment, worked out once for each state of the results."""
-    return experiment.findings(results)
 
 
 def _profiles(results: Results) -> str:

@@ -15,6 +15,7 @@ import streamlit
 from PIL import Image
 
 from dashboard.connection import is_latest
+from dashboard.kept import lacking
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 THUMBNAIL_PX = 192  # the longer side
@@ -138,12 +139,15 @@ def find_picture(images: Path, relative: str | None) -> Path | None:
         path = os.path.realpath(os.path.join(folder, relative))
     except ValueError:  # a NUL byte
         return None
-    return Path(path) if path.startswith(folder + os.sep) and os.path.isfile(path) else None
+    if path.startswith(folder + os.sep) and os.path.isfile(path):
+        return Path(path)
+    lacking()
+    return None
 
 
 def photo_url(path: Path | None, longest_px: int = THUMBNAIL_PX) -> str:
     """A photo as a JPEG data URL no larger than `longest_px`; MISSING where it cannot be read."""
-    return _photo_url(path, _modified_ns(path), longest_px) if path else MISSING
+    return _said_if_lacking(_photo_url(path, _modified_ns(path), longest_px)) if path else MISSING
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
@@ -162,7 +166,7 @@ def _photo_url(path: Path, modified_ns: int, longest_px: int) -> str:
 
 def mask_url(path: Path | None) -> str:
     """A mask in its palette's colours as a PNG data URL; MISSING where it cannot be read."""
-    return _mask_url(path, _modified_ns(path)) if path else MISSING
+    return _said_if_lacking(_mask_url(path, _modified_ns(path))) if path else MISSING
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
@@ -182,7 +186,7 @@ def four_way_url(truth: Path | None, mask_a: Path | None, mask_b: Path | None, c
     paths = (truth, mask_a, mask_b)
     if any(path is None for path in paths):
         return MISSING
-    return _four_way_url(paths, tuple(_modified_ns(path) for path in paths if path), class_count)
+    return _said_if_lacking(_four_way_url(paths, tuple(_modified_ns(path) for path in paths if path), class_count))
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
@@ -219,7 +223,17 @@ def and_or_url(truth: Path | None, mask: Path | None, constant_class: int = 0) -
 
 def mask_classes(path: Path | None) -> np.ndarray | None:
     """The class of each pixel of a mask, (H, W) uint8; None where it cannot be read."""
-    return _read_mask(path, _modified_ns(path))[0] if path else None
+    classes = _read_mask(path, _modified_ns(path))[0] if path else None
+    if path and classes is None:
+        lacking()
+    return classes
+
+
+def _said_if_lacking(url: str) -> str:
+    """The address of a picture; of a file that cannot be read, as while it is being copied, it is said that it is lacking."""
+    if url == MISSING:
+        lacking()
+    return url
 
 
 def _modified_ns(path: Path) -> int:
