@@ -12,6 +12,7 @@ from dashboard.views.confusion_views import confusions
 from dashboard.views.contest import (
     MEASURES,
     Contest,
+    Model,
     Tally,
     choices,
     contest_of,
@@ -49,20 +50,10 @@ def page(results: Results, pages: Pages) -> None:
             streamlit.info("Only one classifier has run on each data set so far; a comparison needs two.")
         layout.not_run_yet(EXPERIMENT)
         return
-    choice, contest = _controls(results, found)
-    _answer(results, contest)
-    opened = links.open_view(
-        VIEWS,
-        lambda: who_wins_where(results, contest, pages),
-        lambda: all_pictures(results, contest, pages),
-        lambda: by_style_and_class(results, contest),
-        lambda: confusions(results, contest, pages),
-        lambda: zero_shot(results, contest, choice),
-    )
-    if opened in ("by style and class", "zero-shot"):  # the others open pictures themselves
-        show_opened(results, contest, pages)
+    choice, a, b = _controls(results, found)
+    _compared(results, choice, a, b, pages)
     _conclusion()
-    layout.provenance(queries.runs(results), (contest.a.run_id, contest.b.run_id), pages)
+    layout.provenance(queries.runs(results), (a.run_id, b.run_id), pages)
 
 
 def findings(results: Results) -> list[Finding]:
@@ -81,14 +72,34 @@ def findings(results: Results) -> list[Finding]:
     return answers
 
 
-def _controls(results: Results, found: pandas.DataFrame) -> tuple[pandas.Series, Contest]:
-    with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+def _controls(results: Results, found: pandas.DataFrame) -> tuple[pandas.Series, Model, Model]:
+    """The data and the two models that a person compares."""
+    with streamlit.container(horizontal=True, gap="medium"):
         choice = layout.choose_data(found)
-        measure = layout.choose_button("Right means", list(MEASURES), "right")
-    models = models_of(rows.classifier_runs(results), choice.dataset, choice.profile)
-    a = _choose_model("Model A", list(models), "rn50", "a")
-    b = _choose_model("Model B", [name for name in models if name != a], "clip_80_templates", "b")
-    return choice, contest_of(results, choice, models[a], models[b], MEASURES[measure])
+        models = models_of(rows.classifier_runs(results), choice.dataset, choice.profile)
+        with streamlit.container(width="content"):
+            a = _choose_model("Model A", list(models), "rn50", "a")
+            b = _choose_model("Model B", [name for name in models if name != a], "clip_80_templates", "b")
+    return choice, models[a], models[b]
+
+
+@streamlit.fragment
+@layout.errors_as_messages()
+def _compared(results: Results, choice: pandas.Series, a: Model, b: Model, pages: Pages) -> None:
+    """The answer and the views; a fragment, so that what right means draws nothing else anew."""
+    measure = layout.choose_button("Right means", list(MEASURES), "right")
+    contest = contest_of(results, choice, a, b, MEASURES[measure])
+    _answer(results, contest)
+    opened = links.open_view(
+        VIEWS,
+        lambda: who_wins_where(results, contest, pages),
+        lambda: all_pictures(results, contest, pages),
+        lambda: by_style_and_class(results, contest),
+        lambda: confusions(results, contest, pages),
+        lambda: zero_shot(results, contest, choice),
+    )
+    if opened in ("by style and class", "zero-shot"):  # the others open pictures themselves
+        show_opened(results, contest, pages)
 
 
 def _choose_model(label: str, names: list[str], variant: str, key: str) -> str:

@@ -30,18 +30,13 @@ def page(results: Results, pages: Pages) -> None:
     if hierarchy is None or not hierarchy.synsets:
         layout.not_run_yet(EXPERIMENT)
         return
-    pair, right = _controls(results)
+    pair = _controls(results)
     streamlit.markdown(f"## {_sentence(hierarchy)}")
     if pair and (told := answer_depth.sentence(results, pair)):
         streamlit.markdown(told)
     note = f" {layout.profile_note(pair.profile)}" if pair else ""
     streamlit.caption(f"{_basis(results, hierarchy, pair)}{note}")
-    links.open_view(
-        VIEWS,
-        lambda: explorer(results, pair, right, pages),
-        lambda: synset_questions.draw(results, hierarchy, pair, right),
-        lambda: answer_depth.draw(results, hierarchy, pair),
-    )
+    _views(results, hierarchy, pair, pages)
     _conclusion()
     fallback = runs[runs.experiment == EXPERIMENT].run_id.head(1).tolist() or runs.run_id.head(1).tolist()
     layout.provenance(queries.runs(results), pair.run_ids if pair else fallback, pages)
@@ -70,16 +65,26 @@ def findings(results: Results) -> list[Finding]:
     ]
 
 
-def _controls(results: Results) -> tuple[Pair | None, str]:
-    """The classifiers that a person compares, None where none ran, and which answers count as right."""
+def _controls(results: Results) -> Pair | None:
+    """The classifiers that a person compares, None where none ran."""
     found = rows.classifier_runs(results)
     if found.empty:
-        return None, "top five"
+        return None
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        row, label = choose_data(found)
-        right = layout.choose_button("Right is", ["top five", "first answer"], "right", default="top five")
-        pair = choose_pair(row, label)
-    return pair, right
+        return choose_pair(*choose_data(found))
+
+
+@streamlit.fragment
+@layout.errors_as_messages()
+def _views(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, pages: Pages) -> None:
+    """The tabs and which answers count as right in them; a fragment, so that another choice draws nothing else anew."""
+    right = layout.choose_button("Right is", ["top five", "first answer"], "right") if pair else "top five"
+    links.open_view(
+        VIEWS,
+        lambda: explorer(results, pair, right, pages),
+        lambda: synset_questions.draw(results, hierarchy, pair, right),
+        lambda: answer_depth.draw(results, hierarchy, pair),
+    )
 
 
 def _sentence(hierarchy: SynsetHierarchy) -> str:
