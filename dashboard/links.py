@@ -273,14 +273,14 @@ def held_choices() -> dict[str, list[str]]:
     return held
 
 
-def query_now(results: Results) -> str:
+def query_now(fingerprint: str) -> str:
     """The query that shows what the page shows now: the results' fingerprint, and all choices, also those at their defaults."""
     visit = streamlit.session_state.get(STATE) or Visit("", {})
     held = held_choices()
     known = _known(visit.page) | set(held)
     said: Mapping[str, list[str]] = {name: values for name, values in _address().items() if name in known}
     chosen = {**visit.seen, **said, **held}
-    chosen[RESULTS] = [queries.fingerprint(results)]
+    chosen[RESULTS] = [fingerprint]
     chosen |= {name: [_unescaped(value) for value in chosen[name]] for name in visit.named & chosen.keys()}
     named = {name: values for name, values in chosen.items() if any(values)}
     return urlencode(sorted(named.items(), key=lambda item: (item[0] != RESULTS, item[0])), doseq=True)
@@ -290,4 +290,4 @@ def query_now(results: Results) -> str:
 @layout.errors_as_messages()
 def copy_link(results: Results, key: str = "copy_link") -> None:
     """A small button that copies a link to what the page shows; a fragment, so that it draws nothing else anew."""
-    button.show(query_now(results), key, STEPS.split())
+    button.show(query_now(queries.fingerprint(results)), key, STEPS.split())

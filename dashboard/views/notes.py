@@ -5,14 +5,15 @@ that dialog, so that what was chosen on the page stays as it is.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import streamlit
 
-from dashboard import layout, links, notes
+from dashboard import layout, links, notes, queries
 from dashboard.connection import Results
 from dashboard.notes import Note, Notebook, NotesError
 
@@ -27,7 +28,7 @@ FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page
 @layout.errors_as_messages()
 def of_page(results: Results, page: str, pages: layout.Pages) -> None:
     """The notes on a page, named by its stem, in a part that opens; whether it is open is in the address."""
-    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address(results, page), pages, bind="query-params")
+    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address_of(results, page), pages, bind="query-params")
 
 
 def of_picture(results: Results, image_id: str, page: str) -> None:
@@ -48,7 +49,7 @@ def of_run(results: Results, run_id: str, page: str) -> None:
 @layout.errors_as_messages()
 def _of(results: Results, kind: str, name: str, page: str) -> None:
     subject = f"{kind}/{name}"
-    _folded(results, subject, f"Notes on this {kind}", f"notes_{_digest(subject)}", _address(results, page))
+    _folded(results, subject, f"Notes on this {kind}", f"notes_{_digest(subject)}", _address_of(results, page))
 
 
 @streamlit.fragment
@@ -63,7 +64,8 @@ def of_finding(results: Results, experiment: str, data: str, view: Mapping[str, 
     label = f"{len(found)} {'note' if len(found) == 1 else 'notes'}" if found else "Add a note"
     with streamlit.popover(label, type="tertiary", icon=ICON, key=key, on_change="rerun") as opened:
         if opened.open:
-            _notes(results, subject, key, f"/{experiment}?{urlencode(links.to(results, **view))}", book, problem)
+            address = f"/{experiment}?{urlencode(links.to(results, **view))}"
+            _notes(results, subject, key, lambda: address, book, problem)
 
 
 def _folded(
@@ -71,7 +73,7 @@ def _folded(
     subject: str,
     title: str,
     key: str,
-    address: str,
+    address: Callable[[], str],
     pages: layout.Pages | None = None,
     bind: Literal["query-params"] | None = None,
 ) -> None:
@@ -100,7 +102,13 @@ def _notebook(results: Results) -> tuple[Notebook, str]:
 
 
 def _notes(
-    results: Results, subject: str, key: str, address: str, book: Notebook, problem: str, pages: layout.Pages | None = None
+    results: Results,
+    subject: str,
+    key: str,
+    address: Callable[[], str],
+    book: Notebook,
+    problem: str,
+    pages: layout.Pages | None = None,
 ) -> None:
     found = book.of(subject)
     if len(found) > MOST_SHOWN:
@@ -138,7 +146,7 @@ def _view(note: Note) -> tuple[str, dict[str, str]]:
         return "", {}
 
 
-def _form(results: Results, subject: str, key: str, address: str) -> None:
+def _form(results: Results, subject: str, key: str, address: Callable[[], str]) -> None:
     with streamlit.form(f"{key}_form", border=False):
         streamlit.text_input(
             "Your name",
@@ -154,11 +162,11 @@ def _form(results: Results, subject: str, key: str, address: str) -> None:
     streamlit.caption("Everyone who sees these results can read it; it cannot be taken back here.")
 
 
-def _add(path: Path, subject: str, key: str, address: str) -> None:
+def _add(path: Path, subject: str, key: str, address: Callable[[], str]) -> None:
     """Write down what stands in the form; what could not be saved stays in it."""
     author, text = (str(streamlit.session_state.get(f"{key}_{name}") or "") for name in ("author", "text"))
     try:
-        notes.append(path, notes.written_now(author, subject, address, text))
+        notes.append(path, notes.written_now(author, subject, address(), text))
     except NotesError as error:
         streamlit.session_state[f"{key}_problem"] = str(error)
         return
@@ -166,9 +174,14 @@ def _add(path: Path, subject: str, key: str, address: str) -> None:
     streamlit.session_state[f"{key}_text"] = ""
 
 
-def _address(results: Results, page: str) -> str:
+def _address_of(results: Results, page: str) -> Callable[[], str]:
+    """What tells the address of a page as it is when that is asked: parts of it may have been drawn anew without the notes."""
+    return partial(_address, queries.fingerprint(results), page)  # without the results, which a form would hold on to
+
+
+def _address(fingerprint: str, page: str) -> str:
     """Path and query that open the view that a person sees now: what "Copy link" says of it, but for the open notes."""
-    query = [(name, value) for name, value in parse_qsl(links.query_now(results), keep_blank_values=True) if name != OPEN]
+    query = [(name, value) for name, value in parse_qsl(links.query_now(fingerprint), keep_blank_values=True) if name != OPEN]
     return f"/{page}?{urlencode(query)}"
 
 

@@ -50,6 +50,19 @@ def test_two_people_write_and_each_sees_both(changing_dashboard, open_page):
         assert "results=" in query
 
 
+def test_a_note_is_on_what_is_seen_when_it_is_added(changing_dashboard, open_page):
+    results, _ = publish_retrieval(changing_dashboard.images.parent)
+    page = settled(open_page(f"{changing_dashboard.address}/image_text_retrieval"))
+    page.get_by_test_id("stExpander").get_by_text("Notes").click()
+    expect(page.get_by_label("Your name")).to_be_visible()
+    page.get_by_role("tab", name="ranks").click()  # draws the tab anew, and not the notes
+    settled(page)
+    write(page, "Ann", "on the ranks")
+    expect(page.get_by_text("Notes (1)")).to_be_visible()
+    [note] = notes.read(results.parent / notes.FILE_NAME)
+    assert "view=ranks" in note.address
+
+
 def test_a_finding_has_its_notes_on_its_card(changing_dashboard, open_page):
     results, _ = publish_retrieval(changing_dashboard.images.parent)
     first, second = (settled(open_page(changing_dashboard.address)) for _ in range(2))
