@@ -33,7 +33,7 @@ def count_below(hierarchy: SynsetHierarchy, wnid: str) -> str:
     return f"{count:,} of ImageNet’s classes below" if count > 1 else f"{count} ImageNet class below"
 
 
-def search_results(hierarchy: SynsetHierarchy, found: Sequence[str], senses: pandas.DataFrame, chosen: str) -> Element:
+def search_results(hierarchy: SynsetHierarchy, found: Sequence[str], senses: pandas.DataFrame) -> Element:
     """What a search found: all senses of the word, then synsets with their glosses."""
     root = Element("div", {"class": "results"})
     if len(senses) > 1:
@@ -41,7 +41,7 @@ def search_results(hierarchy: SynsetHierarchy, found: Sequence[str], senses: pan
         told = markup.add(root, "details", **({"open": "open"} if inside > 1 else {}))
         words = f"“{senses.word.iloc[0]}” has {len(senses)} senses as a noun, {inside} of them in this tree"
         markup.add(told, "summary", words)
-        _senses(told, hierarchy, senses, chosen)
+        _senses(told, hierarchy, senses)
     if not found:
         markup.add(root, "p", "No synset above or among ImageNet’s classes has this word or wnid.", class_="faint")
         return root
@@ -49,8 +49,6 @@ def search_results(hierarchy: SynsetHierarchy, found: Sequence[str], senses: pan
     markup.add(root, "p", f"{total} {'synset' if total == 1 else 'synsets'} found", class_="faint")
     for wnid in found[:MOST_LISTED]:
         button = panel.way_to(root, wnid, "", "hit")
-        if wnid == chosen:
-            button.set("aria-current", "true")
         markup.add(button, "strong", hierarchy.name(wnid))
         count = "ImageNet class" if hierarchy.is_class(wnid) else f"{len(hierarchy.leaves.get(wnid, ()))} classes"
         markup.add(button, "span", f" {count} · {wnid}", class_="faint")
@@ -60,7 +58,7 @@ def search_results(hierarchy: SynsetHierarchy, found: Sequence[str], senses: pan
     return root
 
 
-def _senses(parent: Element, hierarchy: SynsetHierarchy, senses: pandas.DataFrame, chosen: str) -> None:
+def _senses(parent: Element, hierarchy: SynsetHierarchy, senses: pandas.DataFrame, chosen: str = "") -> None:
     listed = markup.add(parent, "ol", class_="senses")
     for sense in senses.itertuples():
         entry = markup.add(listed, "li", value=sense.sense, class_="" if sense.wnid in hierarchy.synsets else "outside")

@@ -49,20 +49,19 @@ def chosen_synset(hierarchy: SynsetHierarchy) -> str:
 def explorer(results: Results, pair: Pair | None, right: str, pages: Pages) -> None:
     """Draw the whole explorer; a fragment, so that walking through the tree draws nothing else anew."""
     hierarchy = hierarchy_of(results)
-    asked = streamlit.query_params.get("synset")
-    wnid = chosen_synset(hierarchy)
-    if asked and asked != wnid:
-        streamlit.warning(f"{layout.plain(asked)} is no synset of ImageNet’s tree; here is the top of it.")
-    scores = rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
+    scores = _scores(results, pair)
     rank = rows.RIGHT[right]
     left, wide = streamlit.columns([9, 11], gap="medium")
     with left:
-        _search(results, hierarchy, wnid)
+        _search(results, hierarchy)
         models = [(name, f"top{rank}_{letter}", color) for letter, name, _, color in pair.sides] if pair else []
-        synset_tree.show(hierarchy, scores, models, hierarchy.ways_up(wnid)[0], "tree", open_synset)
-        streamlit.caption(_tree_note(right, scores))
+        synset_tree.show(hierarchy, scores, models, _tree_note(right, scores), "tree")
     with wide:
-        _synset(results, hierarchy, pair, scores, wnid, rank, pages)
+        _synset(results, pair, rank, pages)
+
+
+def _scores(results: Results, pair: Pair | None) -> pandas.DataFrame | None:
+    return rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
 
 
 def _tree_note(right: str, scores: pandas.DataFrame | None) -> str:
@@ -74,7 +73,7 @@ def _tree_note(right: str, scores: pandas.DataFrame | None) -> str:
     return keys if scores is None else f"{keys} Bars: pictures with the true class {place}, in percent."
 
 
-def _search(results: Results, hierarchy: SynsetHierarchy, wnid: str) -> None:
+def _search(results: Results, hierarchy: SynsetHierarchy) -> None:
     text = streamlit.text_input(
         "Search by word or wnid",
         placeholder="crane, sporting dog, n02012849 …",
@@ -87,32 +86,33 @@ def _search(results: Results, hierarchy: SynsetHierarchy, wnid: str) -> None:
     if text and text.strip():
         found = hierarchy.search(text)
         senses = rows.senses(results, [" ".join(text.split())])
-        panel.show(synset_card.search_results(hierarchy, found, senses, wnid), "results", open_synset)
+        panel.show(synset_card.search_results(hierarchy, found, senses), "results", open_synset)
 
 
-def _synset(
-    results: Results,
-    hierarchy: SynsetHierarchy,
-    pair: Pair | None,
-    scores: pandas.DataFrame | None,
-    wnid: str,
-    rank: int,
-    pages: Pages,
-) -> None:
+@streamlit.fragment
+@layout.errors_as_messages()
+def _synset(results: Results, pair: Pair | None, rank: int, pages: Pages) -> None:
+    """Draw the chosen synset; a fragment, so that a walk through the tree does not draw the tree anew."""
+    hierarchy, scores = hierarchy_of(results), _scores(results, pair)
+    asked, wnid = streamlit.query_params.get("synset"), chosen_synset(hierarchy)
+    if asked and asked != wnid:
+        streamlit.warning(f"{layout.plain(asked)} is no synset of ImageNet’s tree; here is the top of it.")
     known = pair is not None and scores is not None and wnid in scores.index
     panel.show(_told(results, pair, wnid, rank), "told", open_synset)
     if pair is not None and not known:
         _no_pictures(results, hierarchy, pair, wnid)
-    notes.of_class(results, wnid, "wordnet_synsets")
     if pair is not None and known:
         _pictures(results, hierarchy, pair, wnid, rank, pages)
-        streamlit.markdown("### Most frequent confusions")
-        panel.show(_confused(results, pair, wnid), "confusions", open_synset)
+    notes.of_class(results, wnid, "wordnet_synsets")
+    synset_tree.follow(hierarchy.ways_up(wnid)[0], "tree_choice", open_synset)
 
 
 @kept
 def _told(results: Results, pair: Pair | None, wnid: str, rank: int) -> str:
-    """What is known of a synset, both classifiers' accuracy there, and what lies right below it, as HTML."""
+    """All that is known of a synset, as HTML: both classifiers' accuracy there, what lies right below it, the confusions.
+
+    Where there are pictures of it, the last is their title.
+    """
     hierarchy = hierarchy_of(results)
     scores = rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
     told = Element("div")
@@ -123,17 +123,15 @@ def _told(results: Results, pair: Pair | None, wnid: str, rank: int) -> str:
     below = synset_card.children(hierarchy, scores, pair, wnid, rank)
     if below is not None:
         told.append(below)
+    if pair is not None and scores is not None and wnid in scores.index:
+        found = {
+            letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
+            for letter, _, run, _ in pair.sides
+        }
+        markup.add(told, "h3", "Most frequent confusions", class_="title")
+        told.append(synset_card.confusions(hierarchy, found, pair, wnid))
+        markup.add(told, "h3", "Pictures", class_="title")
     return markup.as_html(told)
-
-
-@kept
-def _confused(results: Results, pair: Pair, wnid: str) -> str:
-    """The most frequent wrong answers of both classifiers below a synset, as HTML."""
-    found = {
-        letter: rows.confusions(results, run, pair.run_b if run == pair.run_a else pair.run_a, wnid)
-        for letter, _, run, _ in pair.sides
-    }
-    return markup.as_html(synset_card.confusions(hierarchy_of(results), found, pair, wnid))
 
 
 def _basis(results: Results, pair: Pair, counts: pandas.Series, wnid: str) -> str:
@@ -156,7 +154,6 @@ def _no_pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid:
 def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: str, rank: int, pages: Pages) -> None:
     counts = rows.outcome_counts(results, pair.run_a, pair.run_b, wnid, rank)
     outcomes = SHOWN if len(pair.sides) > 1 else SHOWN_OF_ONE
-    streamlit.markdown("### Pictures")
     shown = layout.choose_button(
         "Which of them the classifiers get right",
         list(outcomes),
@@ -165,18 +162,14 @@ def _pictures(results: Results, hierarchy: SynsetHierarchy, pair: Pair, wnid: st
         shown=lambda name: _spelled(name, pair),
         labelled=False,
     )
-    # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
-    streamlit.caption(" · ".join(f"{layout.plain(_spelled(name, pair))} {counts[outcomes[name]]:,}" for name in outcomes))
-    count = counts[outcomes[shown]]
-    if not count:
-        streamlit.caption("None.")
-        return
-    page_count = -(-count // PAGE_PICTURES)
+    page_count = -(-counts[outcomes[shown]] // PAGE_PICTURES)
     page = streamlit.pagination(page_count, key="page", bind="query-params") if page_count > 1 else 1
     found = rows.pictures(
         results, pair.run_a, pair.run_b, wnid, outcomes[shown], rank, PAGE_PICTURES, PAGE_PICTURES * (page - 1)
     )
-    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank), "pictures", open_synset)
+    # Not on the buttons: what stands on them is in the address, and should mean the same at another synset.
+    told = " · ".join(f"{_spelled(name, pair)} {counts[outcomes[name]]:,}" for name in outcomes)
+    panel.show(synset_pictures.answered(results, hierarchy, pair, found, rank, told), "pictures", open_synset)
     if "imagenet_rn50_vs_clip" in pages:
         streamlit.page_link(
             pages["imagenet_rn50_vs_clip"],

@@ -33,9 +33,14 @@ def figure(parent: Element, results: Results, path: str | None, alt: str, link: 
     return markup.add(made, "figcaption")
 
 
-def answered(results: Results, hierarchy: SynsetHierarchy, pair: Pair, shown: pandas.DataFrame, rank: int) -> Element:
-    """Pictures (rows of queries_synsets.pictures) with their classes and both first answers."""
+def answered(
+    results: Results, hierarchy: SynsetHierarchy, pair: Pair, shown: pandas.DataFrame, rank: int, told: str
+) -> Element:
+    """Pictures (rows of queries_synsets.pictures) with their classes and both first answers, below what is `told` of them."""
     root = Element("div")
+    markup.add(root, "p", told, class_="faint")
+    if shown.empty:
+        markup.add(root, "p", "None.")
     place = grid(root)
     for picture in shown.itertuples():
         described = ", ".join(text for text in (hierarchy.name(picture.wnid), *_words(picture)) if text)

@@ -168,7 +168,7 @@ def _one_word(results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, w
     outside = len(senses) - len(wnids)
     note = f", {outside} of them no class" if outside > 0 else ""
     with streamlit.expander(f"All {len(senses)} senses of “{layout.plain(word)}” as a noun{note}"):
-        panel.show(synset_card.search_results(hierarchy, wnids, senses, ""), "word_senses", open_in_explorer)
+        panel.show(synset_card.search_results(hierarchy, wnids, senses), "word_senses", open_in_explorer)
 
 
 def _class_box(parent: Element, results: Results, hierarchy: SynsetHierarchy, pair: Pair | None, wnid: str, rank: int) -> None:

@@ -1,11 +1,11 @@
-// Draws a tree whose nodes come as lists of one length, each branch when it is first opened, and tells Python which node a
-// person picks. Which one is chosen comes from synset_tree_choice.js. A node with two parents is drawn below both; an occurrence is known by its path of node numbers.
+// Draws a tree whose nodes come as lists of one length, each branch when it is first opened. Which node is chosen comes from
+// synset_tree_choice.js, which also hears which one a person picks. A node with two parents is drawn below both; an occurrence
+// is known by its path of node numbers.
 const DEEPEST = 40; // a circle in foreign data must end somewhere
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement } = component;
   const root = parentElement.querySelector(".tree");
-  root.pick = (wnid) => setTriggerValue("selected", wnid);
   if (root.dataset.version !== data.version) draw(root, data);
   root.dataset.version = data.version;
   const follow = () => choose(root, window.contrastSynsetWay ?? []);
@@ -39,7 +39,7 @@ function draw(root, data) {
   if (data.root >= 0) list.append(root.build(data.root, String(data.root), 1));
   list.onkeydown = (event) => key(root, event);
   list.onclick = (event) => click(root, event);
-  root.replaceChildren(head, list);
+  root.replaceChildren(head, list, element("p", "note", data.note));
   const start = list.querySelector('[role="treeitem"]');
   if (start) start.tabIndex = 0;
 }
@@ -136,7 +136,7 @@ function pick(root, node) {
   focus(root, node);
   mark(root, node);
   root.dataset.chosen = node.dataset.wnid;
-  root.pick(node.dataset.wnid);
+  window.dispatchEvent(new CustomEvent("contrast-synset-picked", { detail: node.dataset.wnid }));
 }
 
 function choose(root, way) {
@@ -157,6 +157,7 @@ function choose(root, way) {
   mark(root, node);
   for (const other of root.querySelectorAll('[tabindex="0"][role="treeitem"]')) other.tabIndex = -1;
   node.tabIndex = 0;
+  if (way.length > 1) root.classList.add("whole"); // what stands above the node has its height only when it is drawn
   const list = root.querySelector(".branches");
   const row = node.firstChild.getBoundingClientRect();
   const box = list.getBoundingClientRect();

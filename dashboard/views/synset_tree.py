@@ -22,42 +22,43 @@ _component = streamlit.components.v2.component(
 )
 
 
-# What a person chose goes to the browser in a message of its own: the one with the tree stays the same, and is sent once.
+# What is chosen goes to and fro in a component of its own, which stands beside what is shown of it: the tree is sent once, and
+# not drawn anew with each choice.
 _choice = streamlit.components.v2.component("contrast_tree_choice", js=(HERE / "synset_tree_choice.js").read_text())
 
 
 def show(
-    hierarchy: SynsetHierarchy,
-    scores: pandas.DataFrame | None,
-    models: Sequence[tuple[str, str, str]],
-    way: Sequence[str],
-    key: str,
-    on_select: Callable[[str], None],
+    hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: Sequence[tuple[str, str, str]], note: str, key: str
 ) -> None:
-    """Draw the tree with the last synset of `way` chosen, and call `on_select` with the wnid of what a person picks.
+    """Draw the tree, and below it a note.
 
     `scores` are rows by wnid with `images` and a column of right answers for each of `models`, given as (name, column, color).
     """
+    _component(key=key, data=_data(hierarchy, scores, tuple(models), note))
+
+
+def follow(way: Sequence[str], key: str, on_select: Callable[[str], None]) -> None:
+    """Have the last synset of `way` chosen in the tree, and call `on_select` with the wnid of what a person picks there."""
 
     def selected() -> None:
         wnid = streamlit.session_state[key].get("selected")
         if isinstance(wnid, str):
             on_select(wnid)
 
-    _component(key=key, data=_data(hierarchy, scores, tuple(models)), on_selected_change=selected)
-    _choice(key=f"{key}_choice", data={"way": list(way)})
+    _choice(key=key, data={"way": list(way)}, on_selected_change=selected)
 
 
 @kept
 def _data(
-    hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: tuple[tuple[str, str, str], ...]
+    hierarchy: SynsetHierarchy, scores: pandas.DataFrame | None, models: tuple[tuple[str, str, str], ...], note: str
 ) -> dict[str, Any]:
     """All that tree.js draws."""
     nodes = _nodes(hierarchy, scores, models)
     return {
         **nodes,
-        "version": str(hash(repr(nodes))),
+        "version": str(hash(repr((nodes, note)))),
         "models": [{"name": name, "color": color} for name, _, color in models],
+        "note": note,
     }
 
 

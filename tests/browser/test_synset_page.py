@@ -60,6 +60,16 @@ def test_an_address_opens_the_way_to_its_synset_and_a_node_with_two_parents_is_b
     expect(page.get_by_role("tree").locator('[aria-selected="true"]')).to_have_count(1)
 
 
+def test_the_synset_of_an_address_is_in_sight_in_the_whole_tree(published_dashboard, open_page):
+    page = settled(open_page(f"{published_dashboard}/wordnet_synsets?synset=n02084071"))  # a dog, below many branches
+    row = page.get_by_role("tree").locator('[aria-selected="true"] > .row')
+    expect(row).to_have_text(re.compile("^dog"))
+    page.wait_for_timeout(1000)  # branches have their heights one after another
+    box, tree = row.bounding_box(), page.get_by_role("tree").bounding_box()
+    assert tree["y"] <= box["y"]
+    assert box["y"] + box["height"] <= tree["y"] + tree["height"]
+
+
 def test_the_tree_is_walked_by_keys(open_explorer):
     page = open_explorer()
     node(page, "entity").focus()
