@@ -90,9 +90,7 @@ def _profiles(results: Results) -> str:
 
 def _finding(results: Results, experiment: ModuleType, finding: Finding, page: Any, key: str) -> None:
     streamlit.caption(experiment.QUESTION)
-    streamlit.markdown(f"### {_unbroken(finding.sentence)}")
-    if finding.detail:
-        streamlit.markdown(_unbroken(finding.detail))
+    streamlit.markdown(_unbroken(f"### {finding.sentence}\n\n{finding.detail}"))
     if finding.pictures:
         cells = max(len(row.cells) for row in finding.pictures)
         with streamlit.container(width="stretch" if cells >= WIDE_ROW else max(1, cells) * FEW_PX):  # so that few stay small

@@ -1,11 +1,12 @@
 """Notes where they belong: what people wrote about a page, a picture, a class or a finding, and a form to add a note.
 
-What can be opened is filled only when it is open. Adding a note draws the notes anew and nothing else, or in a picture's dialog
+What can be opened is filled only when it is open, but for the form of a page's notes: it is there at once, and a browser that
+has shown a field once shows the next one sooner. Adding a note draws the notes anew and nothing else, or in a picture's dialog
 that dialog, so that what was chosen on the page stays as it is.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -83,8 +84,8 @@ def _folded(
     label = f"{title} ({len(found)})" if found else title
     open_at_first = bool(found) and bind is None  # what is said of a picture is seen with it; a page has the count
     with streamlit.expander(label, open_at_first, icon=ICON, key=key, on_change="rerun", bind=bind) as opened:
-        if opened.open:
-            _notes(results, subject, key, address, book, problem, pages)
+        if opened.open or bind is not None:
+            _notes(results, subject, key, address, book, problem, pages, bool(opened.open))
 
 
 def _keep(key: str) -> None:
@@ -109,19 +110,27 @@ def _notes(
     book: Notebook,
     problem: str,
     pages: layout.Pages | None = None,
+    is_open: bool = True,
 ) -> None:
-    found = book.of(subject)
+    """The notes on a subject, where they are open, and the form to add one."""
+    with streamlit.container():  # a place of its own, so that the form below keeps its
+        if is_open:
+            _listed(results, book.of(subject), pages)
+    if problem:
+        streamlit.error(layout.plain(problem, longest=1000))
+        return
+    _form(results, subject, key, address)
+    if is_open:
+        lines = "1 line is no note and was" if book.skipped == 1 else f"{book.skipped:,} lines are no notes and were"
+        skipped = f" In {layout.plain(notes.FILE_NAME)} {lines} left out." if book.skipped else ""
+        streamlit.caption(f"Everyone who sees these results can read it; it cannot be taken back here.{skipped}")
+
+
+def _listed(results: Results, found: Sequence[Note], pages: layout.Pages | None) -> None:
     if len(found) > MOST_SHOWN:
         streamlit.caption(f"The latest {MOST_SHOWN} of {len(found):,} notes; all of them are in {notes.FILE_NAME}.")
     for note in found[-MOST_SHOWN:]:
         _note(results, note, pages)
-    if problem:
-        streamlit.error(layout.plain(problem, longest=1000))
-    else:
-        _form(results, subject, key, address)
-    if book.skipped:
-        lines = "1 line is no note and was" if book.skipped == 1 else f"{book.skipped:,} lines are no notes and were"
-        streamlit.caption(f"In {layout.plain(notes.FILE_NAME)} {lines} left out.")
 
 
 def _note(results: Results, note: Note, pages: layout.Pages | None) -> None:
@@ -159,7 +168,6 @@ def _form(results: Results, subject: str, key: str, address: Callable[[], str]) 
         streamlit.form_submit_button("Add note", on_click=_add, args=(notes.beside(results.path), subject, key, address))
     if problem := streamlit.session_state.pop(f"{key}_problem", ""):
         streamlit.error(layout.plain(problem, longest=1000))
-    streamlit.caption("Everyone who sees these results can read it; it cannot be taken back here.")
 
 
 def _add(path: Path, subject: str, key: str, address: Callable[[], str]) -> None:

@@ -14,7 +14,7 @@ NASTY = "first line <b>bold</b>\n<img src=x onerror=alert(1)> *second*"
 
 def write(page: Page, author: str, text: str) -> None:
     """Fill the form that is open, and send it."""
-    name = page.get_by_label("Your name")
+    name = page.get_by_role("textbox", name="Your name")  # of what is open
     if name.input_value() != author:
         name.fill(author)
     page.get_by_role("textbox", name="Note").fill(text)
