@@ -11,7 +11,7 @@ from dashboard.connection import Results
 from dashboard.kept import kept
 from dashboard.queries_predictions import Filter
 from dashboard.views import answer_cards, picks, picture_filters
-from dashboard.views.contest import Contest, tally
+from dashboard.views.contest import Contest, Tally, tally
 from dashboard.views.hierarchy import Hierarchy, hierarchy_of
 from dashboard.views.picture_dialog import follow, open_picture, show_opened
 
@@ -153,12 +153,19 @@ def all_pictures(results: Results, contest: Contest, pages: layout.Pages) -> Non
     found, notes = _search(results, contest, tree, typed or "")
     counted = tally(contest.counts(results, Filter(None, node, style)).iloc[0])
     picture_filters.show(tree, "filters", node, True, found, notes, contest, counted)
-    outcome = picture_filters.outcome_in_address()
-    count = getattr(counted, outcome) if outcome else counted.images + counted.not_compared
+    _found_pictures(results, contest, pages, Filter(picture_filters.outcome_in_address(), node, style), order, counted)
+
+
+@streamlit.fragment
+@layout.errors_as_messages()
+def _found_pictures(
+    results: Results, contest: Contest, pages: layout.Pages, chosen: Filter, order: str, counted: Tally
+) -> None:
+    """The pictures of a filter; a fragment, so that the next page does not draw the filters anew."""
+    count = getattr(counted, chosen.outcome) if chosen.outcome else counted.images + counted.not_compared
     if not count:
         streamlit.info("No picture is of this kind. Choose another outcome, branch or style.")
     else:
-        chosen = Filter(outcome, node, style)
         of = f"{chosen} {order} {contest.a.run_id} {contest.b.run_id} {contest.top}"
         number = picture_filters.page_number("page", -(-count // PAGE_PICTURES), of)
         ordinals = queries.picture_numbers(
