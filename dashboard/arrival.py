@@ -1,9 +1,11 @@
-"""How pages arrive in a browser: in Streamlit's own document, told where its server is, over a socket that does not wait."""
+"""How pages arrive in a browser: in Streamlit's document, told where its server is and what it needs, over quick sockets."""
 
 import contextlib
 import functools
 import gc
+import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit
@@ -15,6 +17,21 @@ PAGES = Path(__file__).resolve().parent / "app_pages"
 DOCUMENT = Path(streamlit.__file__).parent / "static" / "index.html"
 OVERVIEW = "overview"  # the page that stands at the address of the server itself
 FIRST_SCRIPT = '<script type="module"'
+END_OF_HEAD = "</head>"
+SCRIPTS = DOCUMENT.parent / "static" / "js"
+IMPORTED = re.compile(r'\b(?:from|import)"\./([\w.-]+\.js)"')
+# Streamlit asks for the code of each when the first of its kind is to be shown, and shows it when all of that has come.
+WIDGETS = (
+    "BidiComponent",
+    "Button",
+    "ButtonGroup",
+    "DownloadButton",
+    "PageLink",
+    "Pagination",
+    "Selectbox",
+    "TextArea",
+    "TextInput",
+)
 # Else the document takes the page’s address for its server’s, is refused, waits a tenth of a second, and asks a folder above.
 WHERE_THE_SERVER_IS = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", location).href }</script>\n    '
 
@@ -35,8 +52,26 @@ async def _overview(request: Request) -> Response:
 
 @functools.cache
 def document() -> str:
-    """Streamlit's document, which says where the server is before its first script runs."""
-    return DOCUMENT.read_text(encoding="utf-8").replace(FIRST_SCRIPT, f"{WHERE_THE_SERVER_IS}{FIRST_SCRIPT}", 1)
+    """Streamlit's document, which says where the server is before its first script runs, and what it will need besides."""
+    told = DOCUMENT.read_text(encoding="utf-8").replace(FIRST_SCRIPT, f"{WHERE_THE_SERVER_IS}{FIRST_SCRIPT}", 1)
+    ahead = (
+        f'<link rel="modulepreload" fetchpriority="low" crossorigin href="./static/js/{name}">'
+        for name in code_of(WIDGETS)
+        if name not in told
+    )
+    return told.replace(END_OF_HEAD, "\n".join([*ahead, END_OF_HEAD]), 1)
+
+
+def code_of(widgets: Sequence[str]) -> list[str]:
+    """The files with the code of Streamlit's widgets, and those that they import; their names hold a digest."""
+    names: dict[str, None] = {}
+    found = [path.name for widget in widgets for path in SCRIPTS.glob(f"{widget}.*.js")]
+    while found:
+        name = found.pop(0)
+        if name not in names and (SCRIPTS / name).is_file():
+            names[name] = None
+            found += IMPORTED.findall((SCRIPTS / name).read_text(encoding="utf-8"))
+    return list(names)
 
 
 def answer_at_once() -> None:

@@ -1,5 +1,6 @@
 """How pages arrive: in Streamlit's document with the server's address in it, and over sockets that do not wait."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from dashboard import arrival
 
 ROOT = Path(__file__).resolve().parents[1]
+AHEAD = re.compile(r'<link rel="modulepreload" fetchpriority="low" crossorigin href="\./static/js/([^"]+)">\n')
 STREAMLITS = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
 
 
@@ -23,10 +25,18 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=[*arrival.routes(), files]), follow_redirects=False)
 
 
-def test_the_document_is_streamlits_with_one_line_more_before_its_first_script():
+def test_the_document_is_streamlits_with_the_servers_address_and_what_it_needs_besides(client):
     before, script, after = STREAMLITS.partition(arrival.FIRST_SCRIPT)
     assert script, "Streamlit's document has another form now"
-    assert arrival.document() == before + arrival.WHERE_THE_SERVER_IS + script + after
+    document = arrival.document()
+    ahead = AHEAD.findall(document)
+    assert AHEAD.sub("", document) == before + arrival.WHERE_THE_SERVER_IS + script + after
+    assert {name.partition(".")[0] for name in ahead} >= set(arrival.WIDGETS)
+    assert not [name for name in ahead if name in STREAMLITS]
+    for name in ahead:  # each is there, and so is all that it imports
+        code = client.get(f"/static/js/{name}")
+        assert code.status_code == 200, name
+        assert all(f"{imported}" in document for imported in re.findall(r'from"\./([^"]+)"', code.text)), name
 
 
 def test_every_page_arrives_in_it_and_is_asked_for_anew_each_time(client):

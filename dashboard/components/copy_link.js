@@ -2,7 +2,6 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   keepSteps(data.steps);
   leaveInPeace();
-  fetchAhead(data.ahead);
   const root = parentElement.querySelector(".copy");
   const button = root.querySelector("button");
   const label = button.querySelector("span");
@@ -47,14 +46,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.waiting = true;
     setTriggerValue("asked", Date.now());
   };
-}
-
-function fetchAhead(names) {
-  const script = document.querySelector('script[src*="static/js/index."]');
-  if (!script || window.contrastFetched) return;
-  window.contrastFetched = true;
-  const fetchAll = () => names.forEach((name) => import(new URL(name, script.src)).catch(() => {}));
-  setTimeout(() => (window.requestIdleCallback ?? setTimeout)(fetchAll), 250);
 }
 
 // The link to another page that an event is on, if it is on one.

@@ -1,17 +1,14 @@
 """A small button that copies a link to what the page shows, and what else the browser does on every page.
 
-Its history has steps that a person would call so, and it fetches the code of widgets while the page is looked at, not when a
-view that has one opens.
+Its history has steps that a person would call so.
 """
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit
 
 HERE = Path(__file__).parent
-WIDGETS = ("ButtonGroup", "PageLink", "Pagination", "Selectbox", "TextArea", "TextInput")
 
 _component = streamlit.components.v2.component(
     "contrast_copy_link",
@@ -22,13 +19,6 @@ _component = streamlit.components.v2.component(
     css=(HERE / "copy_link.css").read_text(),
     js=(HERE / "copy_link.js").read_text(),
 )
-
-
-@functools.cache
-def code_of_widgets() -> list[str]:
-    """The files with the code of widgets that only some views have; their names hold a digest."""
-    folder = Path(streamlit.__file__).parent / "static" / "static" / "js"
-    return [path.name for widget in WIDGETS for path in folder.glob(f"{widget}.*.js")]
 
 
 def show(query: str, key: str, steps: Sequence[str]) -> None:
@@ -42,5 +32,5 @@ def show(query: str, key: str, steps: Sequence[str]) -> None:
         streamlit.session_state[asked] = streamlit.session_state.get(asked, 0) + 1
 
     answer = streamlit.session_state.get(asked, 0)
-    data = {"query": query, "answer": answer, "steps": list(steps), "ahead": code_of_widgets()}
+    data = {"query": query, "answer": answer, "steps": list(steps)}
     _component(key=key, data=data, width="content", on_asked_change=ask)
