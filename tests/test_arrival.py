@@ -36,7 +36,7 @@ def test_the_document_is_streamlits_with_the_servers_address_and_what_it_needs_b
     for name in ahead:  # each is there, and so is all that it imports
         code = client.get(f"/static/js/{name}")
         assert code.status_code == 200, name
-        assert all(f"{imported}" in document for imported in re.findall(r'from"\./([^"]+)"', code.text)), name
+        assert all(imported in document for imported in re.findall(r'from"\./([^"]+)"', code.text)), name
 
 
 def test_every_page_arrives_in_it_and_is_asked_for_anew_each_time(client):

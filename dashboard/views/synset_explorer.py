@@ -113,8 +113,7 @@ def _told(results: Results, pair: Pair | None, wnid: str, rank: int) -> str:
 
     Where there are pictures of it, the last is their title.
     """
-    hierarchy = hierarchy_of(results)
-    scores = rows.rolled_scores(results, pair.run_a, pair.run_b).set_index("wnid") if pair else None
+    hierarchy, scores = hierarchy_of(results), _scores(results, pair)
     told = Element("div")
     told.append(synset_card.description(hierarchy, wnid, rows.senses(results, list(hierarchy.synsets[wnid].lemmas)[:8])))
     if pair is not None and scores is not None and wnid in scores.index:
