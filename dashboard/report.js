@@ -52,8 +52,13 @@ function mountComponent(place, kind, data, frozen) {
   kind.mount({ data, parentElement: root, setTriggerValue: ignore, setStateValue: ignore });
   for (const way of root.querySelectorAll("[data-open]")) way.tabIndex = -1;
   for (const link of root.querySelectorAll("a[href]")) {
+    const page = link.getAttribute("href").split("?")[0];
     if (/^https?:/.test(link.getAttribute("href"))) link.rel = "noopener noreferrer";
-    else {
+    else if (link.dataset.open && document.getElementById(page)?.matches("section.page")) {
+      link.href = `#${page}`; // a page of the dashboard is a section here
+      link.tabIndex = 0;
+      delete link.dataset.open;
+    } else {
       const words = document.createElement("span"); // a page of the dashboard is not here
       words.className = link.className;
       words.append(...link.childNodes);

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from dashboard import report_markdown
+from dashboard import markdown
 
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/=]+")
 CHOICES = {"button_group", "selectbox", "multiselect", "radio", "select_slider", "slider", "checkbox", "toggle", "pagination"}
@@ -80,7 +80,7 @@ class PageWriter:
         if node.type in LEFT_OUT | CHOICES | INPUTS:
             return ""
         if node.type in ALERTS:
-            return f'<div class="alert {node.type}">{report_markdown.as_html(node.value)}</div>'
+            return f'<div class="alert {node.type}">{markdown.as_html(node.value)}</div>'
         return f"<p class=faint>Not in this report: {escape(node.type)}.</p>"
 
     def _block(self, node: Any) -> str:
@@ -95,7 +95,7 @@ class PageWriter:
         if not inside or not re.sub(EMPTY_COLUMN, "", inside):
             return ""
         if node.type == "expander":
-            return f"<details open><summary>{report_markdown.inline(node.proto.label)}</summary>{inside}</details>"
+            return f"<details open><summary>{markdown.inline(node.proto.label)}</summary>{inside}</details>"
         if node.type == "dialog":
             return f'<aside class="framed"><h3>{escape(node.proto.dialog.title)}</h3>{inside}</aside>'
         flex = getattr(node.proto, "flex_container", None)
@@ -108,7 +108,7 @@ class PageWriter:
     def _tab(self, tab: Any) -> str:
         drawn = self.views.get(tab.label, tab)
         if isinstance(drawn, str):  # why it could not be drawn
-            inside = f'<div class="alert error">{report_markdown.as_html(drawn)}</div>' if drawn else ""
+            inside = f'<div class="alert error">{markdown.as_html(drawn)}</div>' if drawn else ""
         else:
             self.topic, self.is_in_view = tab.label, True
             inside = self.blocks(list(drawn.children.values()))
@@ -118,7 +118,7 @@ class PageWriter:
         anchor = f"{self.anchor}-{len(self.titles) + 1}"
         title = tab.label[:1].upper() + tab.label[1:]
         self.titles.append((anchor, title))
-        return f'<section class="view" id="{anchor}"><h3>{report_markdown.inline(title)}</h3>\n{inside}</section>'
+        return f'<section class="view" id="{anchor}"><h3>{markdown.inline(title)}</h3>\n{inside}</section>'
 
     def _choice(self, node: Any) -> str:
         """A choice in words; empty where the node is none, or nothing was chosen."""
@@ -131,24 +131,24 @@ class PageWriter:
             return ""
         values = value if isinstance(value, list | tuple) else [value]
         shown = ", ".join(str(getattr(each, "content", each)) for each in values)[:MOST_WORDS]
-        return f"{report_markdown.inline(node.label)} <b>{report_markdown.inline(shown)}</b>"
+        return f"{markdown.inline(node.label)} <b>{markdown.inline(shown)}</b>"
 
     def _title(self, node: Any) -> str:
         self.topic = node.value
-        return f"<h2>{report_markdown.inline(node.value)}</h2>"
+        return f"<h2>{markdown.inline(node.value)}</h2>"
 
     def _subheader(self, node: Any) -> str:
         self.topic = node.value
         level = "h4" if self.is_in_view else "h3"
-        return f"<{level}>{report_markdown.inline(node.value)}</{level}>"
+        return f"<{level}>{markdown.inline(node.value)}</{level}>"
 
     _header = _subheader
 
     def _markdown(self, node: Any) -> str:
-        return report_markdown.as_html(node.value)
+        return markdown.as_html(node.value)
 
     def _caption(self, node: Any) -> str:
-        return f'<div class="caption">{report_markdown.as_html(node.value)}</div>'
+        return f'<div class="caption">{markdown.as_html(node.value)}</div>'
 
     def _text(self, node: Any) -> str:
         return f"<p>{escape(str(node.value))}</p>"
@@ -169,7 +169,7 @@ class PageWriter:
     def _page_link(self, node: Any) -> str:
         if node.proto.page not in self.sections - {self.anchor}:
             return ""
-        return f'<p class="way"><a href="#{escape(node.proto.page)}">{report_markdown.inline(node.proto.label)}</a></p>'
+        return f'<p class="way"><a href="#{escape(node.proto.page)}">{markdown.inline(node.proto.label)}</a></p>'
 
     def _bidi_component(self, node: Any) -> str:
         proto = node.proto

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from caption_rows import publish_retrieval, publish_sampling
 from heads_rows import publish_heads
-from opened_pages import open_page, words
+from opened_pages import cards, drawn, open_page, words
 from precision_rows import publish_precisions
 from synset_rows import publish_classifiers, publish_hierarchy
 
@@ -210,7 +210,10 @@ def test_a_hostile_label_is_shown_as_it_is(monkeypatch, streets):
     change(streets[0], "UPDATE dataset SET name = '<script>x</script> [a](javascript:b) **c**'")
     app = open_page(monkeypatch, *streets)
     assert not app.exception
-    assert "<script>" not in words(app)
+    assert "<script>x</script> [a](javascript:b) **c** · mini" in cards(app)[0]  # as text
+    [data] = drawn(app, "contrast_cards")
+    assert "<script" not in data["html"]
+    assert 'href="javascript' not in data["html"]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from opened_pages import open_page, words
+from opened_pages import cards, open_page, words
 
 from compute.results import publish
 from dashboard import notes, queries
@@ -244,7 +244,7 @@ def test_notes_show_where_they_belong(monkeypatch, published):
     assert [expander.label for expander in app.expander] == ["Notes", "Notes on this picture (1)"]
     app = open_page(monkeypatch, results, images)
     assert [expander.label for expander in app.expander] == ["Notes (1)"]
-    assert [block.proto.popover.label for block in app.get("popover")] == ["1 note"]
+    assert ["1 note" in card for card in cards(app)] == [True]
     assert [element.value for element in app.text] == []  # nothing is drawn that is not open
 
 

@@ -14,7 +14,7 @@ import duckdb
 import pandas
 import pytest
 
-from dashboard import notes, report, report_document, report_markdown
+from dashboard import markdown, notes, report, report_document
 from dashboard.connection import NoResultsError
 from dashboard.notes import Note
 
@@ -216,7 +216,7 @@ def test_the_command_writes_a_file_and_says_how_large_it_is(full_results):
 
 
 @pytest.mark.parametrize(
-    "markdown, html",
+    "text, html",
     [
         ("**0.5** of *it* and `a*b`", "<p><strong>0.5</strong> of <em>it</em> and <code>a*b</code></p>"),
         (r"\*\*not\*\* \<b\> 1\.5", "<p>**not** &lt;b&gt; 1.5</p>"),
@@ -230,8 +230,8 @@ def test_the_command_writes_a_file_and_says_how_large_it_is(full_results):
         ("snake_case_name :material/star: end", "<p>snake_case_name  end</p>"),
     ],
 )
-def test_markdown_becomes_html(markdown, html):
-    assert report_markdown.as_html(markdown) == html
+def test_markdown_becomes_html(text, html):
+    assert markdown.as_html(text) == html
 
 
 def test_json_cannot_end_its_script():

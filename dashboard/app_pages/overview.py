@@ -1,8 +1,6 @@
 """What was found, in a sentence each, with the way to the pages behind it."""
 
-import re
 from types import ModuleType
-from typing import Any
 
 import streamlit
 
@@ -18,10 +16,9 @@ from dashboard.app_pages import (
     unet_skip_connections,
     wordnet_synsets,
 )
-from dashboard.components import gallery
 from dashboard.connection import Results, ResultsError
 from dashboard.layout import Finding, Pages
-from dashboard.views import notes
+from dashboard.views import finding_cards, notes
 from dashboard.views.beside import findings_of
 
 TITLE = "Overview"
@@ -37,11 +34,7 @@ EXPERIMENTS = (
     image_text_retrieval,
 )
 
-COLUMNS = 2
 MOST_PROFILES = 4
-WIDE_ROW, FEW_PX = 4, 132  # pictures that fill a card's width, and the width of each where there are fewer
-INTERVAL = re.compile(r" \[[^\[\]()]{1,30}\]( %)?")
-NO_BREAK = "\u00a0"
 HARDWARE = "on two processor cores, without any download"
 
 
@@ -56,14 +49,15 @@ def page(results: Results, pages: Pages) -> None:
     if told := _profiles(results):
         streamlit.caption(told)
     saving.report_button(results)
-    cards = [(experiment, finding) for experiment, findings in answered.items() for finding in findings]
-    for start in range(0, len(cards), COLUMNS):
-        # Rows of their own, so that cards beside each other are equally high.
-        for place, (column, (experiment, finding)) in enumerate(
-            zip(streamlit.columns(COLUMNS, gap="medium"), cards[start:], strict=False), start
-        ):
-            with column.container(border=True, height="stretch", gap="small"):
-                _finding(results, experiment, finding, pages[experiment.EXPERIMENT], f"finding_{place}")
+    finding_cards.show(
+        results,
+        {
+            notes.finding_name(experiment.EXPERIMENT, finding.data): (experiment, finding)
+            for experiment, findings in answered.items()
+            for finding in findings
+        },
+        pages,
+    )
     for problem in problems:
         streamlit.error(layout.plain(problem, longest=1000))
     if pending := [experiment for experiment, findings in answered.items() if not findings]:
@@ -86,27 +80,6 @@ def _profiles(results: Results) -> str:
     ran = sorted(set(queries.runs(results).profile.astype(str)))[:MOST_PROFILES]
     intervals = "In brackets stand 95 % intervals; where one holds zero, nothing was shown."
     return " ".join([*map(layout.profile_note, ran), intervals]) if ran else ""
-
-
-def _finding(results: Results, experiment: ModuleType, finding: Finding, page: Any, key: str) -> None:
-    streamlit.caption(experiment.QUESTION)
-    streamlit.markdown(_unbroken(f"### {finding.sentence}\n\n{finding.detail}"))
-    if finding.pictures:
-        cells = max(len(row.cells) for row in finding.pictures)
-        with streamlit.container(width="stretch" if cells >= WIDE_ROW else max(1, cells) * FEW_PX):  # so that few stay small
-            gallery.show(finding.pictures, key, opacity=0.7, cell_width_rem=4, framed=False)
-    if finding.report:
-        streamlit.markdown(f":material/article: {finding.report[:1].upper()}{finding.report[1:]}")
-    streamlit.caption(f"{layout.plain(finding.data)} · {finding.basis}")
-    streamlit.space("stretch")  # what leads on stands at the same height in cards beside each other
-    with streamlit.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        streamlit.page_link(page, label="Look closer", icon=":material/arrow_forward:", query_params=finding.view)
-        notes.of_finding(results, experiment.EXPERIMENT, finding.data, finding.view)
-
-
-def _unbroken(text: str) -> str:
-    """Markdown in which no line breaks within an interval."""
-    return INTERVAL.sub(lambda found: found.group().replace(" ", NO_BREAK), text)
 
 
 def _pending(experiments: list[ModuleType]) -> None:

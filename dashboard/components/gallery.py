@@ -99,11 +99,11 @@ def show(
         ],
     }
     if any(MISSING in (cell.photo, cell.mask) for row in rows for cell in row.cells):
-        _draw_anew_where_replaced()
+        draw_anew_where_replaced()
     _component(key=key, data=data, on_opened_change=opened)
 
 
-def _draw_anew_where_replaced() -> None:
+def draw_anew_where_replaced() -> None:
     """Draw the page on the file as it is now, where that is not the one that it was drawn on.
 
     With a run that was replaced went its pictures.

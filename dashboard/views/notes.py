@@ -53,20 +53,24 @@ def _of(results: Results, kind: str, name: str, page: str) -> None:
     _folded(results, subject, f"Notes on this {kind}", f"notes_{_digest(subject)}", _address_of(results, page))
 
 
-@streamlit.fragment
+def finding_name(experiment: str, data: str) -> str:
+    """The name under which the notes on what an experiment found on some data are kept."""
+    return f"{FINDING}/{experiment}/{data}"
+
+
+def count(results: Results, name: str) -> int:
+    """How many notes there are on a finding; 0 where they cannot be read."""
+    return len(_notebook(results)[0].of(name))
+
+
+@streamlit.dialog("Notes on this finding", on_dismiss="rerun")
 @layout.errors_as_messages()
-def of_finding(results: Results, experiment: str, data: str, view: Mapping[str, str]) -> None:
-    """The notes on what an experiment found on some data, behind a small button; `view` opens what shows the finding."""
-    subject = f"{FINDING}/{experiment}/{data}"
-    key = f"notes_{_digest(subject)}"
+def of_finding(results: Results, name: str, sentence: str, page: str, view: Mapping[str, str]) -> None:
+    """The notes on a finding, which says `sentence` (Markdown); `page` with the choices of `view` shows it."""
+    streamlit.markdown(sentence)
     book, problem = _notebook(results)
-    found = book.of(subject)
-    _keep(key)
-    label = f"{len(found)} {'note' if len(found) == 1 else 'notes'}" if found else "Add a note"
-    with streamlit.popover(label, type="tertiary", icon=ICON, key=key, on_change="rerun") as opened:
-        if opened.open:
-            address = f"/{experiment}?{urlencode(links.to(results, **view))}"
-            _notes(results, subject, key, lambda: address, book, problem)
+    address = f"{page}?{urlencode(links.to(results, **view))}"
+    _notes(results, name, f"notes_{_digest(name)}", lambda: address, book, problem)
 
 
 def _folded(

@@ -69,6 +69,7 @@ def test_a_finding_has_its_notes_on_its_card(changing_dashboard, open_page):
     first.get_by_role("button", name="Add a note").click()
     write(first, "Ann", "is this so?")
     expect(first.get_by_test_id("stText")).to_have_text("is this so?")
+    first.keyboard.press("Escape")
     expect(first.get_by_role("button", name="1 note")).to_be_visible()
     second.reload()
     settled(second).get_by_role("button", name="1 note").click()
@@ -77,5 +78,8 @@ def test_a_finding_has_its_notes_on_its_card(changing_dashboard, open_page):
     assert note.subject == FINDING
     assert re.match(r"/image_text_retrieval\?results=[0-9a-f]{12}&data=Four\+captioned", note.address)
     second.keyboard.press("Escape")
+    with second.context.expect_page() as beside:
+        second.get_by_role("link", name="Look closer").click(modifiers=["Control"])
+    expect(beside.value.get_by_role("tab", name="scores")).to_have_attribute("aria-selected", "true")
     second.get_by_role("link", name="Look closer").click()
     expect(second.get_by_role("tab", name="scores")).to_have_attribute("aria-selected", "true")

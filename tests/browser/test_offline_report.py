@@ -64,6 +64,14 @@ def test_contents_lead_to_views_and_charts_answer_the_pointer(report_file, open_
     expect(section.locator(".told")).to_contain_text("IoU")
 
 
+def test_a_finding_leads_to_its_page_and_takes_no_notes(report_file, open_file):
+    page = open_file(report_file)
+    card = page.locator("#overview article").filter(has_text="skip connections")
+    expect(card.get_by_text("Add a note")).to_be_hidden()
+    card.get_by_role("link", name="Look closer").click()
+    expect(page.get_by_role("heading", name="How important are U-Net’s skip connections?")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("kind, start", [("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"class,")])
 def test_a_chart_in_the_file_saves_itself(report_file, open_file, kind, start):
     page = open_file(report_file, color_scheme="dark")

@@ -30,7 +30,7 @@ def as_html(markdown: str) -> str:
 
 
 def inline(markdown: str) -> str:
-    """Markdown without blocks, as HTML in which every text is escaped."""
+    """Markdown without blocks, as HTML, which is XML as well, in which every text is escaped."""
     parts, end = [], 0
     for found in INLINE.finditer(markdown):
         parts += [escape(markdown[end : found.start()]), _inline_part(found)]
@@ -55,7 +55,7 @@ def _inline_part(found: re.Match[str]) -> str:
         if not SAFE_LINK.fullmatch(part["address"]):
             return label  # a page of the dashboard, which is not here
         return f'<a href="{escape(part["address"])}" rel="noopener noreferrer">{label}</a>'
-    return "<br>" if part["broken"] else ""  # an icon
+    return "<br/>" if part["broken"] else ""  # an icon
 
 
 def _blocks(markdown: str) -> list[tuple[str, list[str]]]:
