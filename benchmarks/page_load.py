@@ -49,7 +49,10 @@ CHANGES: dict[str, dict[str, str]] = {
         "the next page": NEXT,
         "tab: class by class": f'{TAB}:has-text("class by class")',
     },
-    "segmentation_metric": {"another opacity": f'{CHOICE}:has-text("75 %")'},
+    "segmentation_metric": {
+        "tab: one picture": f'{TAB}:has-text("one picture")',
+        "another opacity": f'{CHOICE}:has-text("75 %")',
+    },
     "segmentation_decoder_heads": {
         "another mean": f'{CHOICE}:has-text("per image")',
         "tab: pictures": f'{TAB}:has-text("pictures")',

@@ -27,7 +27,7 @@ EVERYWHERE = f"{RESULTS} notes compare beside"
 PARAMETERS = {
     "overview": "",
     "unet_skip_connections": "data images score view class sort seed opacity page picture curve",
-    "segmentation_metric": "data number constant opacity class",
+    "segmentation_metric": "data view number constant opacity class",
     "segmentation_decoder_heads": "data score view scale a b seed sort opacity page picture cost number token",
     "rn50_architectures": "data stage",
     "imagenet_rn50_vs_clip": "data right a b view classes class style sort page node outcome confused cells cell cell_page "
@@ -211,12 +211,14 @@ def tell(page: str, place: DeltaGenerator) -> None:
 
 @streamlit.fragment
 @layout.errors_as_messages()
-def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
+def open_view(names: Sequence[str], *drawings: Callable[[], object], held: Mapping[str, str] | None = None) -> str:
     """Tabs, of which the open one alone is drawn, by what stands in its place; the address keeps it. Returns its name.
 
-    A fragment: another tab is drawn without the page around it, and what the address asks of it is compared then.
+    An address that says none, but a choice that one of them `held`s, by the choice's name, opens that one. A fragment: another
+    tab is drawn without the page around it, and what the address asks of it is compared then.
     """
     place = streamlit.container()
+    _turn_to_what_is_asked(names, held or {})
     opened = ""
     for name, draw, tab in zip(names, drawings, streamlit.tabs(names, key="view", bind="query-params"), strict=True):
         if tab.open:
@@ -227,6 +229,18 @@ def open_view(names: Sequence[str], *drawings: Callable[[], object]) -> str:
     if context is not None and context.fragment_ids_this_run:
         tell(streamlit.session_state[STATE].page, place)
     return opened
+
+
+def _turn_to_what_is_asked(names: Sequence[str], held: Mapping[str, str]) -> None:
+    """Have the tab opened that holds what a link asks for, where it does not say which; not when it was followed already."""
+    context, visit = get_script_run_ctx(), streamlit.session_state.get(STATE)
+    if context is None or visit is None or visit.told_at or "view" in streamlit.query_params:
+        return
+    wanted = next((view for name, view in held.items() if name in visit.asked and view in names), None)
+    if wanted is not None:
+        with context.session_state.query_params() as parameters:
+            parameters._set_item_internal("view", wanted)
+            parameters.set_initial_query_params_from_current()
 
 
 def not_there(name: str, value: str, shown: str) -> None:

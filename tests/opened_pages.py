@@ -55,13 +55,13 @@ def panels(app: AppTest) -> str:
     return "\n".join(data["html"] for data in drawn(app, "contrast_panel"))
 
 
-def cards(app: AppTest) -> list[str]:
-    """The text of each card of what was found."""
+def cards(app: AppTest) -> str:
+    """The text of the cards of what was found."""
     roots = [ElementTree.fromstring(data["html"]) for data in drawn(app, "contrast_cards")]
-    return ["\n".join("".join(part.itertext()) for part in card) for root in roots for card in root]
+    return "\n".join("".join(part.itertext()) for root in roots for card in root for part in card)
 
 
 def words(app: AppTest) -> str:
     """All text of a page."""
     shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]
-    return "\n".join([*(str(element.value) for element in shown), *cards(app)])
+    return "\n".join(str(element.value) for element in shown)

@@ -67,7 +67,7 @@ with pytest.MonkeyPatch.context() as patch:
     for stem in ("usual_places", ""):
         app = open_page(patch, "r.duckdb", "images", stem)
         assert not app.exception, app.exception
-        print(words(app))
+        print(words(app), cards(app))
 """
     shown = called(house, "-c", script)
     assert shown.count("A guess without looking reaches a mean IoU of 0.") == 2

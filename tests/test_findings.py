@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from caption_rows import publish_retrieval, publish_sampling
 from heads_rows import publish_heads
-from opened_pages import cards, drawn, open_page, words
+from opened_pages import cards, drawn, open_page
 from precision_rows import publish_precisions
 from synset_rows import publish_classifiers, publish_hierarchy
 
@@ -136,7 +136,7 @@ def test_the_report_s_figures_stand_beside_ours(tmp_path, monkeypatch):
     files = publish_heads(tmp_path / "reported")
     finding = only(segmentation_decoder_heads, files)
     assert "transformer, shared query and key 64.20" in finding.report
-    assert "The report: linear 45.46" in words(open_page(monkeypatch, *files))
+    assert "The report: linear 45.46" in cards(open_page(monkeypatch, *files))
     unreported = publish_heads(tmp_path / "unreported")
     change(unreported[0], "DELETE FROM reference_result")
     assert only(segmentation_decoder_heads, unreported).report == ""
@@ -203,14 +203,14 @@ def test_one_experiment_that_cannot_be_shown_leaves_the_others(monkeypatch, stre
     app = open_page(monkeypatch, *streets)
     assert not app.exception
     assert any("foreground\\_score" in error.value for error in app.error)
-    assert "No difference was shown: skip connections" in words(app)
+    assert "No difference was shown: skip connections" in cards(app)
 
 
 def test_a_hostile_label_is_shown_as_it_is(monkeypatch, streets):
     change(streets[0], "UPDATE dataset SET name = '<script>x</script> [a](javascript:b) **c**'")
     app = open_page(monkeypatch, *streets)
     assert not app.exception
-    assert "<script>x</script> [a](javascript:b) **c** · mini" in cards(app)[0]  # as text
+    assert "<script>x</script> [a](javascript:b) **c** · mini" in cards(app)  # as text
     [data] = drawn(app, "contrast_cards")
     assert "<script" not in data["html"]
     assert 'href="javascript' not in data["html"]

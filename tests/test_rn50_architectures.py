@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opened_pages import figures
+from opened_pages import cards, figures
 from result_files import alter
 from rich.console import Console
 from test_pages import open_page, words
@@ -354,7 +354,7 @@ def test_a_profile_is_chosen_where_there_is_more_than_one(monkeypatch, tmp_path,
 def test_the_overview_shows_the_finding(monkeypatch, published):
     app = open_page(monkeypatch, published / "results.duckdb", published)
     assert not app.exception
-    assert "No: CLIP RN50 has 3 convolutions" in words(app)
+    assert "No: CLIP RN50 has 3 convolutions" in cards(app)
 
 
 def test_the_address_chooses_the_stage(monkeypatch, published):

@@ -1,5 +1,6 @@
 """What is wrong with IoU by `logical_and` and `logical_or`?"""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +20,8 @@ COST = "a few seconds"  # of the miniature on two cores; the U-Nets beside it ar
 METRICS = dict(zip(("notebook", "per_image", "pooled"), charts.METRIC_COLORS, strict=True))
 NETWORKS = {"skip": "U-Net with skips", "no_skip": "U-Net without skips"}
 CONSTANT = "everything is "
+VIEWS = ("three metrics", "one picture", "class numbers", "k-means labels")
+HELD = {"constant": "one picture", "number": "one picture", "opacity": "one picture", "class": "class numbers"}
 CLUSTERS_PX = 556  # of the place of the chart of clusters
 CLUSTER_PICTURES = (1, 2)
 
@@ -38,19 +41,26 @@ def page(results: Results, pages: Pages) -> None:
     classes = queries.classes(results, chosen.dataset)
     scores = _scores(results, chosen, classes)
     constants, networks = _constants(scores), scores[scores.experiment != EXPERIMENT]
+    if networks.empty:
+        layout.not_run_yet("unet_skip_connections")
     if len(constants):
         streamlit.markdown(f"## {_sentence(results, scores)}")
         streamlit.caption(f"{_basis(chosen, classes, scores)} {layout.profile_note(chosen.profile)}")
-        _metrics(scores)
-    if networks.empty:
-        layout.not_run_yet("unet_skip_connections")
-    elif len(constants):
-        network = networks[networks.variant == networks.variant.iloc[-1]].iloc[0]
-        _one_picture(results, chosen, network, scores, classes)
-        _numbering(results, chosen, network, classes, constants)
-    _clusters(results, chosen)
+        _views(results, chosen, scores, classes)
     _conclusion()
     layout.provenance(queries.runs(results), scores.run_id, pages)
+
+
+def _views(results: Results, chosen: pandas.Series, scores: pandas.DataFrame, classes: pandas.DataFrame) -> None:
+    """The parts of the page as tabs, those on a network's predictions where there are any."""
+    networks = scores[scores.experiment != EXPERIMENT]
+    drawings: dict[str, Callable[[], None]] = {VIEWS[0]: lambda: _metrics(scores)}
+    if len(networks):
+        network = networks[networks.variant == networks.variant.iloc[-1]].iloc[0]
+        drawings[VIEWS[1]] = lambda: _one_picture(results, chosen, network, scores, classes)
+        drawings[VIEWS[2]] = lambda: _numbering(results, chosen, network, classes, _constants(scores))
+    drawings[VIEWS[3]] = lambda: _clusters(results, chosen)
+    links.open_view(list(drawings), *drawings.values(), held=HELD)
 
 
 def findings(results: Results) -> list[Finding]:
@@ -108,7 +118,6 @@ def _basis(chosen: pandas.Series, classes: pandas.DataFrame, scores: pandas.Data
 
 
 def _metrics(scores: pandas.DataFrame) -> None:
-    streamlit.subheader("The same predictions under three metrics")
     means = scores.groupby(["experiment", "predictor"], sort=False)[list(METRICS)].mean().reset_index()
     means = means.sort_values(["experiment", "notebook", "pooled"], ascending=False)
     rows = means.melt(["predictor"], list(METRICS), "metric", "score").replace({"metric": METRICS}).dropna(subset=["score"])
@@ -122,7 +131,6 @@ def _one_picture(
     results: Results, chosen: pandas.Series, network: pandas.Series, scores: pandas.DataFrame, classes: pandas.DataFrame
 ) -> None:
     """One picture; a fragment, so that another picture or opacity does not draw the charts anew."""
-    streamlit.subheader("One picture under all of them")
     constants = _constants(scores)
     first = min(queries.widest_gap(results, network.run_id), int(chosen.val_images))
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -194,14 +202,14 @@ def _picture_row(results: Results, picture: pandas.Series, network: str, constan
 def _numbering(
     results: Results, chosen: pandas.Series, network: pandas.Series, classes: pandas.DataFrame, constants: pandas.DataFrame
 ) -> None:
-    streamlit.subheader("The score depends on which class is numbered 0")
     scores = queries.zero_class_scores(results, network.run_id).dropna(subset=["score"])
     rows = pandas.DataFrame(
         {"class": scores.name, "score": scores.score, "is_actual": scores.class_id == classes.class_id.iloc[0]}
     )
     streamlit.markdown(
-        "Not one prediction changes here, only the order of the classes in a list: the notebook’s IoU of the "
-        f"{network.predictor} moves between **{rows.score.min():.2f} and {rows.score.max():.2f}**. Neither mean IoU moves."
+        "**The score depends on which class is numbered 0.** Not one prediction changes here, only the order of the classes in "
+        f"a list: the notebook’s IoU of the {network.predictor} moves between "
+        f"**{rows.score.min():.2f} and {rows.score.max():.2f}**. Neither mean IoU moves."
     )
     layout.chart(partial(charts.zero_class_scores, rows), rows, "notebook_iou_by_zero_class")
     by_class = constants.set_index(constants.predictor.str.removeprefix(CONSTANT))
@@ -211,13 +219,14 @@ def _numbering(
 def _clusters(results: Results, chosen: pandas.Series) -> None:
     clusters = queries.label_clusters(results, chosen.dataset, chosen.profile)
     if clusters.empty:
+        streamlit.info("Nothing is known of labels by k-means on this data.")
         return
-    streamlit.subheader("The notebook’s labels: ten clusters of random colours")
     used = clusters[clusters.pixels > 0].assign(share=lambda rows: rows.pixels / rows["size"])
     mixed = used[used.share >= 0.01].groupby("cluster").size()
     streamlit.markdown(
-        "The notebook fits k-means to 1,000 *random* colours and names each mask pixel after the nearest of the ten centers. "
-        f"The centers know nothing of the palette: of the {used.cluster.nunique()} clusters in use here, "
+        "**The notebook’s labels are ten clusters of random colours.** It fits k-means to 1,000 *random* colours and names "
+        "each mask pixel after the nearest of the ten centers. The centers know nothing of the palette: of the "
+        f"{used.cluster.nunique()} clusters in use here, "
         f"{int((mixed > 1).sum())} mix several classes (each with at least 1 % of the cluster). No network that is trained on "
         "them can tell those apart."
     )

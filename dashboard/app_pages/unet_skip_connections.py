@@ -19,6 +19,7 @@ QUESTION = "How important are U-Net’s skip connections?"
 COST = "about a minute"  # of the miniature on two cores: 56 s
 PAGE_ROWS = 3  # a screenful
 VIEWS = ("picture by picture", "class by class", "near boundaries", "training")
+HELD = {"class": "class by class", "curve": "training"}
 IMAGE_CHOICES = ("all", "first ten")
 ORDERS = {"skips help most": "helped", "skips hurt most": "hurt", "hardest": "hardest", "number": "number"}
 
@@ -44,6 +45,7 @@ def page(results: Results, pages: Pages) -> None:
         lambda: _classes(results, chosen, counts, first_only),
         lambda: _boundaries(results, chosen, first_only),
         lambda: _training(results, chosen),
+        held=HELD,
     )
     _conclusion()
     layout.provenance(queries.runs(results), chosen.run_ids, pages)
