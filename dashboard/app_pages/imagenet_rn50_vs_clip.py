@@ -110,9 +110,8 @@ def _choose_model(label: str, names: list[str], variant: str, key: str) -> str:
 
 def _answer(results: Results, contest: Contest) -> None:
     counted = tally(contest.counts(results).iloc[0])
-    streamlit.markdown(f"## {sentence(contest, counted, layout.plain)}")
-    if told := style_sentence(contest, contest.counts(results, by="style"), layout.plain):
-        streamlit.markdown(told)
+    by_style = style_sentence(contest, contest.counts(results, by="style"), layout.plain)
+    streamlit.markdown(f"## {sentence(contest, counted, layout.plain)}\n\n{by_style}")
     if counted.images:
         shares = ((contest.a.name, counted.a, False), (contest.b.name, counted.b, False))
         three = [

@@ -125,9 +125,7 @@ def _how_to_read(contest: Contest) -> None:
         streamlit.markdown(
             f"Keep `images/{picks.REASONS_FILE}` in UTF-8 with the columns `image_id` and `reason`, one picture a line; put a "
             "reason that holds commas in double quotes. A picture’s `image_id` stands at the foot of the picture when it is "
-            "opened. The reason appears on its card when the page is loaded again."
-        )
-        streamlit.markdown(
+            "opened. The reason appears on its card when the page is loaded again.\n\n"
             '`image_id,reason`  \n`openmoji_classes-…/n01443537/black_line_whole_1.jpg,"Outline only, no color"`'
         )
 
