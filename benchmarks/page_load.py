@@ -86,6 +86,7 @@ CHANGES_OF_DATA: dict[str, dict[str, str]] = {
         "back to fp16": f'{CHOICE}:has-text("fp16")',  # whose answers were compared on all data
         "one per class": f'{CHOICE}:has-text("one per class")',
         "tab: drift": f'{TAB}:has-text("drift")',
+        "tab: picture by picture": f'{TAB}:has-text("picture by picture")',
         "by margin": f'{CHOICE}:has-text("smallest margin")',
         "the next pictures": NEXT,
         "tab: where it arises": f'{TAB}:has-text("where it arises")',

@@ -20,8 +20,9 @@ VIEWS = [
     {},
     {"view": "time", "batch": "8"},
     {"view": "drift"},
-    {"view": "drift", "pictures": "one per class", "precision": "bf16", "sort": "smallest margin"},
-    {"view": "drift", "pictures": "first five", "show": "flips only", "image": f"{DATASET}/4"},
+    {"view": "drift", "image": f"{DATASET}/4"},
+    {"view": "picture by picture", "pictures": "one per class", "precision": "bf16", "sort": "smallest margin"},
+    {"pictures": "first five", "show": "flips only", "image": f"{DATASET}/4"},
     {"view": "where it arises"},
     {"view": "memory", "precision": "bf16"},
     {"image": f"{DATASET}/4"},
@@ -32,6 +33,7 @@ USES = [
     ("device_rate", "time", "The device’s rates were not measured for this batch."),
     ("encoder_work", "time", "The device’s rates were not measured for this batch."),
     ("precision_drift", "drift", "No picture’s answers have been compared."),
+    ("precision_drift", "picture by picture", "No picture’s answers have been compared."),
     ("prediction", "drift", "**It cannot be tested**"),
     ("layer_drift", "drift", "of its size; the largest change of a probability is 0.0061"),
     ("layer_drift", "where it arises", "These results hold no errors of single layers."),
@@ -62,19 +64,23 @@ FOREIGN = {
         "memory_peak": ["precision", "batch_size", "measure", "mebibytes"],
     },
 }  # fmt: skip
+FOREIGN["picture by picture"] = FOREIGN["drift"]
 UNFIT = {
     **dict.fromkeys(("FLOAT", "DOUBLE"), ("nan", "inf", "-inf", "-1")),
     **dict.fromkeys(("INTEGER", "BIGINT"), ("0", "-1")),
     "VARCHAR": ("",),
 }
+OF_PICTURES = ("drift", "picture by picture")
 NO_DRIFT = {
-    "drift": "“fp16” has not run here yet. If its outputs overflow, it stops with a message and leaves nothing here.",
+    **dict.fromkeys(
+        OF_PICTURES, "“fp16” has not run here yet. If its outputs overflow, it stops with a message and leaves nothing here."
+    ),
     "where it arises": "No layer’s output",
 }
 MALFORMED = [
     {"data": "x", "precision": "'; DROP TABLE run", "pictures": "9", "view": "y", "image": "<b>none</b>"},
-    {"view": "drift", "sort": "z", "show": "<script>", "page": "-7"},
-    {"view": "drift", "page": "99999"},
+    {"view": "picture by picture", "sort": "z", "show": "<script>", "page": "-7"},
+    {"page": "99999"},
     {"view": "time", "batch": "7", "clock": "sundial"},
 ]
 
@@ -238,7 +244,7 @@ def test_missing_rows_are_said_to_be_missing(monkeypatch, files, table, view, to
     assert told in words(app)
 
 
-@pytest.mark.parametrize("query", [*VIEWS, {"view": "drift", "page": "2"}])
+@pytest.mark.parametrize("query", [*VIEWS, {"view": "picture by picture", "page": "2"}])
 def test_hostile_rows_are_shown_as_text(monkeypatch, files, query):
     nasty = "<script>alert(1)</script> [x](javascript:alert(1)) **bold** :red[x] $y$ " + "long" * 3000
     with duckdb.connect(str(files[0])) as connection:
@@ -266,7 +272,7 @@ def test_hostile_rows_are_shown_as_text(monkeypatch, files, query):
 )
 def test_what_compute_never_writes_leaves_the_page_standing(monkeypatch, files, view, table, column):
     spoil(files[0], table, column)
-    app = open_page(monkeypatch, *files, PAGE, view=view, **({"image": f"{DATASET}/4"} if view == "drift" else {}))
+    app = open_page(monkeypatch, *files, PAGE, view=view, **({"image": f"{DATASET}/4"} if view in OF_PICTURES else {}))
     assert not app.exception
     assert not app.error
     assert not re.search(r"\b(nan|inf|NaT)\b", words(app))
@@ -326,7 +332,8 @@ def test_a_range_that_is_unknown_is_not_called_too_small(monkeypatch, files):
                       FROM range(200) t(i), range(1, 500) u(j)""", "**p10**"),
         ("memory", """INSERT INTO memory_peak SELECT 'run-memory', concat('p', i), 8, concat('m', i), 1
                       FROM range(5000) t(i)""", "At the peak"),
-        ("drift", "UPDATE precision_drift SET ordinal = 4; UPDATE prediction SET ordinal = 4", "Picture by picture"),
+        ("picture by picture", "UPDATE precision_drift SET ordinal = 4; UPDATE prediction SET ordinal = 4",
+         "Below each picture the five first answers"),
         ("where it arises", """INSERT INTO layer_drift SELECT 'run-fp16', 'x', 5, concat('layer', i), 1e-3, 1e-3, 1, 0
                                FROM range(5000) t(i)""", "Error after each layer"),
         ("where it arises", """INSERT INTO parameter_precision SELECT 'run-fp16', i, concat('part', i), 'n', 'k', 'float32',
@@ -336,7 +343,7 @@ def test_a_range_that_is_unknown_is_not_called_too_small(monkeypatch, files):
 def test_more_rows_than_a_page_can_draw_are_cut(monkeypatch, files, view, statement, told):
     with duckdb.connect(str(files[0])) as connection:
         connection.execute(statement)
-    app = open_page(monkeypatch, *files, PAGE, view=view, **({"image": f"{DATASET}/4"} if view == "drift" else {}))
+    app = open_page(monkeypatch, *files, PAGE, view=view, **({"image": f"{DATASET}/4"} if view in OF_PICTURES else {}))
     assert not app.exception
     assert not app.error
     assert told in words(app)
@@ -347,7 +354,7 @@ def test_more_rows_than_a_page_can_draw_are_cut(monkeypatch, files, view, statem
 
 def test_pictures_that_are_gone_leave_the_page_standing(monkeypatch, files):
     shutil.rmtree(files[1])
-    for query in ({"view": "drift"}, {"view": "drift", "image": f"{DATASET}/4"}):
+    for query in ({"view": "picture by picture"}, {"view": "drift", "image": f"{DATASET}/4"}):
         app = open_page(monkeypatch, *files, PAGE, **query)
         assert not app.exception
         assert not app.error

@@ -12,7 +12,7 @@ from dashboard.components import figures, gallery
 from dashboard.connection import Results
 from dashboard.layout import Finding, Pages
 from dashboard.views.hierarchy import hierarchy_of
-from dashboard.views.precision_drift import drift, shown_effects
+from dashboard.views.precision_drift import drift, picture_by_picture, shown_effects
 from dashboard.views.precision_layers import layers
 from dashboard.views.precision_memory import memory, peak_mebibytes
 from dashboard.views.precision_pictures import show_opened
@@ -25,7 +25,8 @@ QUESTION = "What does half precision change in CLIP’s image encoder?"
 COST = (
     "about two minutes"  # of the miniature on two cores: 17 s, after a minute and a half for CLIP where it is not trained yet
 )
-VIEWS = ("time", "drift", "where it arises", "memory")
+VIEWS = ("time", "drift", "picture by picture", "where it arises", "memory")
+HELD = dict.fromkeys(("sort", "show", "page"), "picture by picture")
 
 
 def page(results: Results, pages: Pages) -> None:
@@ -45,11 +46,13 @@ def page(results: Results, pages: Pages) -> None:
     opened = links.open_view(
         VIEWS,
         lambda: time(results, setup),
-        lambda: drift(results, setup, pictures, pages),
+        lambda: drift(results, setup, pictures),
+        lambda: picture_by_picture(results, setup, pictures, pages),
         lambda: layers(results, setup),
         lambda: memory(results, setup),
+        held=HELD,
     )
-    if opened != "drift":
+    if opened != "picture by picture":  # which opens them itself
         show_opened(results, setup, pages)
     _conclusion()
     layout.provenance(queries.runs(results), setup.run_ids, pages)
@@ -123,9 +126,7 @@ def further(results: Results, setup: Setup) -> str:
 def _answer(results: Results, setup: Setup, pictures: str) -> None:
     told, more = sentence(results, setup, pictures), further(results, setup)
     if told or more:
-        streamlit.markdown(f"## {told or more}")
-    if told and more:
-        streamlit.markdown(more)
+        streamlit.markdown(f"## {told or more}\n\n{more if told else ''}")
     speed = speed_of(results, setup, setup.lower)
     drift, memory = _drift_figure(results, setup, pictures), _memory_figure(results, setup)
     figures.show([_time_figure(speed), drift, memory], "answer")

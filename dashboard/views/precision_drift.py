@@ -1,4 +1,4 @@
-"""How far probabilities move in a lower precision: whether it matters and why, and all pictures at a glance."""
+"""How far probabilities move in a lower precision: whether it matters and why, all pictures at a glance, and one by one."""
 
 import math
 from functools import partial
@@ -32,14 +32,10 @@ THRESHOLD = (
 )
 
 
-def drift(results: Results, setup: Setup, pictures: str, pages: layout.Pages) -> None:
+def drift(results: Results, setup: Setup, pictures: str) -> None:
     """Draw the whole tab."""
-    if setup.pair is None:
-        not_done(setup.lower, "No picture’s answers have been compared.")
-        return
-    summary = queries.drift_summary(results, *setup.pair, pictures)
-    if not summary.images:
-        streamlit.info("These results hold no drift of such pictures. “All” pictures may.")
+    summary = _summary(results, setup, pictures)
+    if summary is None or setup.pair is None:
         return
     streamlit.subheader("Is it significant?")
     streamlit.markdown(significance(queries.right_answers(results, *setup.pair, pictures), setup.lower))
@@ -62,8 +58,24 @@ def drift(results: Results, setup: Setup, pictures: str, pages: layout.Pages) ->
         steps = queries.change_histogram(results, *setup.pair, pictures)
         layout.chart(partial(charts.change_histogram, steps), steps, "largest_changes", layout.HALF_PX)
         streamlit.caption("Of each picture the largest change of any class’s probability, in steps of a quarter of a decade.")
-    streamlit.subheader("Picture by picture")
-    drifted_pictures(results, setup, pictures, pages)
+
+
+def picture_by_picture(results: Results, setup: Setup, pictures: str, pages: layout.Pages) -> None:
+    """Draw the whole tab."""
+    if _summary(results, setup, pictures) is not None:
+        drifted_pictures(results, setup, pictures, pages)
+
+
+def _summary(results: Results, setup: Setup, pictures: str) -> pandas.Series | None:
+    """The counts of what moved; None, which is said, where nothing was compared."""
+    if setup.pair is None:
+        not_done(setup.lower, "No picture’s answers have been compared.")
+        return None
+    summary = queries.drift_summary(results, *setup.pair, pictures)
+    if not summary.images:
+        streamlit.info("These results hold no drift of such pictures. “All” pictures may.")
+        return None
+    return summary
 
 
 def shown_effects(right: pandas.Series) -> list[str] | None:

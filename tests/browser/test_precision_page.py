@@ -20,6 +20,7 @@ def test_tabs_draw_their_charts_and_a_flip_opens_by_click_and_by_address(changin
     expect(charts).to_have_count(1)
     page.get_by_role("tab", name="drift").click()
     expect(charts).to_have_count(2)
+    page.get_by_role("tab", name="picture by picture").click()
     cards = page.locator("article.card")
     expect(cards).to_have_count(9)
     assert len(cards.locator("img").evaluate_all(ALL_DECODED)) == 9
