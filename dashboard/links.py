@@ -101,11 +101,16 @@ def by_name(name: str, options: Iterable[str], shown: Callable[[str], str] = lay
     wanted = labels.get(asked, labels.get(_unescaped(asked), asked))
     if wanted == asked:
         return
-    with context.session_state.query_params() as parameters:  # as they are seen here; the browser has its own
-        parameters._set_item_internal(name, wanted)
-        parameters.set_initial_query_params_from_current()
+    _read_as(context, name, wanted)
     if visit.asked.get(name) == [asked]:
         visit.asked[name] = [wanted]
+
+
+def _read_as(context: Any, name: str, value: str) -> None:
+    """Have the widgets that are drawn next read a value in the address, as it is seen here; the browser has its own."""
+    with context.session_state.query_params() as parameters:
+        parameters._set_item_internal(name, value)
+        parameters.set_initial_query_params_from_current()
 
 
 def _unescaped(value: str) -> str:
@@ -238,9 +243,7 @@ def _turn_to_what_is_asked(names: Sequence[str], held: Mapping[str, str]) -> Non
         return
     wanted = next((view for name, view in held.items() if name in visit.asked and view in names), None)
     if wanted is not None:
-        with context.session_state.query_params() as parameters:
-            parameters._set_item_internal("view", wanted)
-            parameters.set_initial_query_params_from_current()
+        _read_as(context, "view", wanted)
 
 
 def not_there(name: str, value: str, shown: str) -> None:

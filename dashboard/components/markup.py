@@ -21,8 +21,10 @@ SCRIPT = (
     (HERE / "keys.js").read_text()
     + """export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
-  if (root.shown !== data.html) root.innerHTML = root.shown = data.html; // what a person opened stays open
-  for (const image of root.querySelectorAll("img[data-like]")) image.src = root.querySelector(`#${image.dataset.like}`).src;
+  if (root.shown !== data.html) { // else what a person opened stays open, and no picture is read again
+    root.innerHTML = root.shown = data.html;
+    for (const image of root.querySelectorAll("img[data-like]")) image.src = root.querySelector(`#${image.dataset.like}`).src;
+  }
   root.onclick = (event) => {
     const way = event.target.closest("[data-open]");
     if (!way || (way.href && (event.ctrlKey || event.metaKey || event.shiftKey))) return; // a link opens elsewhere
