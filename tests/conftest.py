@@ -1,8 +1,9 @@
 """What several test files start from: a folder of street pairs, and trials that can be published."""
 
+import functools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ import numpy as np
 import pandas
 import pytest
 from PIL import Image
+from streamlit.components.v2 import manifest_scanner
 
 from compute.results import publish
 from compute.schema import TABLES
@@ -45,6 +47,14 @@ def _draw_pair(path: Path, number: int, height: int = 32, width: int = 32) -> No
 def charts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chart that a page draws in a test is held against Vega-Lite's schema, which the dashboard itself leaves out."""
     monkeypatch.setattr(charts_svg, "CHECKS_SCHEMA", True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_are_sought_once() -> Iterator[None]:
+    """A page that is opened without a browser asks all installed packages for components, a third of a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +154,12 @@ def _trial_tables(images: Path, run_id: str, trial_key: str, seed: int = 0) -> T
     }
 
 
+@pytest.fixture(scope="session")
+def trial_tables() -> Callable[..., Tables]:
+    """As `make_trial`, but the folder of the pictures comes first."""
+    return _trial_tables
+
+
 @pytest.fixture
 def make_trial(tmp_path: Path) -> Callable[..., Tables]:
     """Call with a run_id and a trial_key for the rows of a valid trial, whose pictures lie below tmp_path/images."""
@@ -164,10 +180,10 @@ def tiny_results(tmp_path: Path, _published_once: Path) -> tuple[Path, Path]:
     return tmp_path / "results.duckdb", tmp_path / "images"
 
 
-@pytest.fixture
-def full_results(tmp_path: Path, make_trial: Callable[..., Tables]) -> tuple[Path, Path]:
-    """Both experiments: two networks, a constant predictor and the clusters, all with the hand-worked counts of conftest."""
-    results, images = tmp_path / "full.duckdb", tmp_path / "images"
+@pytest.fixture(scope="session")
+def _full_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    results, images = folder / "full.duckdb", folder / "images"
     kinds = [
         ("unet_skip_connections", "skip"),
         ("unet_skip_connections", "no_skip"),
@@ -175,8 +191,15 @@ def full_results(tmp_path: Path, make_trial: Callable[..., Tables]) -> tuple[Pat
         ("segmentation_metric", "kmeans_labels"),
     ]
     for experiment, variant in kinds:
-        tables = make_trial(f"run-{variant}", f"trial-{variant}")
+        tables = _trial_tables(images, f"run-{variant}", f"trial-{variant}")
         for path in tables["segmentation_mask"].path:
             Image.new("P", (4, 4)).save(images / path)
         publish(results, images, {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)})
-    return results, images
+    return folder
+
+
+@pytest.fixture
+def full_results(tmp_path: Path, _full_once: Path) -> tuple[Path, Path]:
+    """Both experiments: two networks, a constant predictor and the clusters, all with the hand-worked counts of conftest."""
+    shutil.copytree(_full_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "full.duckdb", tmp_path / "images"

@@ -1,6 +1,7 @@
 """What the overview says of each experiment: figure and interval, what they rest on, the report's figure, what is missing."""
 
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -40,15 +41,22 @@ def change(file: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-@pytest.fixture
-def streets(tmp_path, make_trial):
-    """Two networks and a constant predictor, all with the hand-worked counts of conftest."""
-    file, images = tmp_path / "streets.duckdb", tmp_path / "images"
+@pytest.fixture(scope="module")
+def _streets(tmp_path_factory: pytest.TempPathFactory, trial_tables) -> Path:
+    folder = tmp_path_factory.mktemp("streets")
+    file, images = folder / "streets.duckdb", folder / "images"
     kinds = {"skip": "unet_skip_connections", "no_skip": "unet_skip_connections", "constant_car": "segmentation_metric"}
     for variant, experiment in kinds.items():
-        tables = make_trial(f"run-{variant}", f"trial-{variant}")
+        tables = trial_tables(images, f"run-{variant}", f"trial-{variant}")
         publish(file, images, {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)})
-    return file, images
+    return folder
+
+
+@pytest.fixture
+def streets(tmp_path, _streets):
+    """Two networks and a constant predictor, all with the hand-worked counts of conftest."""
+    shutil.copytree(_streets, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "streets.duckdb", tmp_path / "images"
 
 
 def only(experiment, files: tuple[Path, Path]) -> Finding:

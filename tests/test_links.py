@@ -42,21 +42,28 @@ def classified(tmp_path, _classified):
     return tmp_path / "classified" / "results.duckdb", tmp_path / "classified" / "images"
 
 
-@pytest.fixture
-def streets(tmp_path, make_trial):
-    """Both variants of the network and a constant predictor, on two pictures."""
-    results, images = tmp_path / "streets.duckdb", tmp_path / "images"
+@pytest.fixture(scope="module")
+def _streets(tmp_path_factory: pytest.TempPathFactory, trial_tables) -> Path:
+    folder = tmp_path_factory.mktemp("streets")
+    results, images = folder / "streets.duckdb", folder / "images"
     for experiment, variant in (
         ("unet_skip_connections", "skip"),
         ("unet_skip_connections", "no_skip"),
         ("segmentation_metric", "constant_car"),
     ):
-        publish(results, images, _trial(make_trial, images, experiment, variant))
-    return results, images
+        publish(results, images, _trial(trial_tables, images, experiment, variant))
+    return folder
 
 
-def _trial(make_trial, images, experiment, variant, seed=0):
-    tables = make_trial(f"run-{variant}-{seed}", f"trial-{variant}-{seed}", seed)
+@pytest.fixture
+def streets(tmp_path, _streets):
+    """Both variants of the network and a constant predictor, on two pictures."""
+    shutil.copytree(_streets, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "streets.duckdb", tmp_path / "images"
+
+
+def _trial(trial_tables, images, experiment, variant, seed=0):
+    tables = trial_tables(images, f"run-{variant}-{seed}", f"trial-{variant}-{seed}", seed)
     for path in tables["segmentation_mask"].path:
         Image.new("P", (4, 4)).save(images / path)
     return {**tables, "run": tables["run"].assign(experiment=experiment, variant=variant)}
@@ -86,7 +93,7 @@ def open_tab(app: AppTest, name: str) -> None:
     app.run()
 
 
-def test_the_fingerprint_is_of_every_run_and_when_it_began(streets, make_trial, tmp_path):
+def test_the_fingerprint_is_of_every_run_and_when_it_began(streets, trial_tables, tmp_path):
     results, images = streets
     lines = [f"run-{variant}-0 2026-01-02 03:04:05" for variant in ("constant_car", "no_skip", "skip")]
     expected = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
@@ -96,7 +103,7 @@ def test_the_fingerprint_is_of_every_run_and_when_it_began(streets, make_trial, 
     alter(ordered, "CREATE TABLE other AS FROM run ORDER BY run_id DESC", "DELETE FROM run", "INSERT INTO run FROM other")
     for same in (results, copied, ordered):
         assert queries.fingerprint(open_results(same, images)) == expected
-    publish(results, images, _trial(make_trial, images, "unet_skip_connections", "skip", 1))
+    publish(results, images, _trial(trial_tables, images, "unet_skip_connections", "skip", 1))
     assert queries.fingerprint(open_results(results, images)) != expected
 
 
@@ -136,10 +143,10 @@ def test_a_link_keeps_what_a_tab_held_that_is_closed_now(monkeypatch, streets):
     assert link(app)["view"] == "training"
 
 
-def test_a_link_made_with_other_results_says_so_and_shows_what_it_can(monkeypatch, streets, make_trial):
+def test_a_link_made_with_other_results_says_so_and_shows_what_it_can(monkeypatch, streets, trial_tables):
     results, images = streets
     made_with = queries.fingerprint(open_results(results, images))
-    publish(results, images, _trial(make_trial, images, "unet_skip_connections", "skip", 1))
+    publish(results, images, _trial(trial_tables, images, "unet_skip_connections", "skip", 1))
     now = queries.fingerprint(open_results(results, images))
     app = open_page(monkeypatch, results, images, "unet_skip_connections", sort="hardest", results=made_with)
     assert said(app) == f"This link was made with other results (then {made_with}, now {now}). What it shows may differ."
