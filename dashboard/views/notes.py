@@ -1,8 +1,8 @@
 """Notes where they belong: what people wrote about a page, a picture, a class or a finding, and a form to add a note.
 
-What can be opened is filled only when it is open, but for the form of a page's notes: it is there at once, and a browser that
-has shown a field once shows the next one sooner. Adding a note draws the notes anew and nothing else, or in a picture's dialog
-that dialog, so that what was chosen on the page stays as it is.
+What can be opened is filled only when it is open, but for the form of a page's notes where the page has no field of its own: it
+is there at once, and a browser that has shown a field once shows the next one sooner. Adding a note draws the notes anew and
+nothing else, or in a picture's dialog that dialog, so that what was chosen on the page stays as it is.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ MOST_SHOWN = 50  # of one subject, the latest
 AUTHOR = "note_author"  # what of a person this session remembers
 OPEN = "notes"  # of the address: whether a page's notes are open
 ICON = ":material/sticky_note_2:"
+WITH_FIELDS = ("imagenet_rn50_vs_clip", "wordnet_synsets")  # pages that open with a field to type in
 FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page"
 
 
@@ -29,7 +30,8 @@ FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page
 @layout.errors_as_messages()
 def of_page(results: Results, page: str, pages: layout.Pages) -> None:
     """The notes on a page, named by its stem, in a part that opens; whether it is open is in the address."""
-    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address_of(results, page), pages, bind="query-params")
+    form_ahead = page not in WITH_FIELDS
+    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address_of(results, page), pages, "query-params", form_ahead)
 
 
 def of_picture(results: Results, image_id: str, page: str) -> None:
@@ -81,6 +83,7 @@ def _folded(
     address: Callable[[], str],
     pages: layout.Pages | None = None,
     bind: Literal["query-params"] | None = None,
+    form_ahead: bool = False,
 ) -> None:
     book, problem = _notebook(results)
     found = book.of(subject)
@@ -88,7 +91,7 @@ def _folded(
     label = f"{title} ({len(found)})" if found else title
     open_at_first = bool(found) and bind is None  # what is said of a picture is seen with it; a page has the count
     with streamlit.expander(label, open_at_first, icon=ICON, key=key, on_change="rerun", bind=bind) as opened:
-        if opened.open or bind is not None:
+        if opened.open or form_ahead:
             _notes(results, subject, key, address, book, problem, pages, bool(opened.open))
 
 
