@@ -43,6 +43,7 @@ def _theme() -> altair.theme.ThemeConfig:
         "header": labels,
         "legend": labels | {"symbolSize": 110, "columnPadding": 18, "layout": {"top": {"margin": 12}}},
         "text": {"color": TEXT_COLOR},
+        "title": {"color": TEXT_COLOR, "fontSize": 14, "anchor": "start"},
         "view": {"stroke": None},
         "range": {"category": [*VARIANT_COLORS.values(), "#6a6f7a", *METRIC_COLORS.values()]},
     }

@@ -226,7 +226,7 @@ def layer_errors(rows: pandas.DataFrame, bound: float | None, bound_text: str) -
     return altair.layer(*parts).properties(height=400)
 
 
-def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: float) -> Chart:
+def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: float, title: str) -> Chart:
     """What is allocated over one pass, stacked, up to `top_mib`; columns moment, milliseconds, layer, category, mebibytes."""
     colors = [CATEGORY_COLORS.get(name, OTHER_COLOR) for name in categories]
     place = {name: number for number, name in enumerate(categories)}
@@ -254,4 +254,4 @@ def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: flo
     tooltip += [altair.Tooltip(f"{name}:Q", title=f"{name}, MiB", format=",.2f") for name in categories if name in moments]
     tooltip.append(altair.Tooltip("total:Q", title="in all, MiB", format=",.2f"))
     rules = altair.Chart(moments).mark_rule(strokeWidth=8, strokeOpacity=0).encode(x=x, tooltip=tooltip)
-    return altair.layer(areas, rules).properties(height=330)
+    return altair.layer(areas, rules).properties(title=title, height=350)

@@ -45,17 +45,19 @@ def memory(results: Results, setup: Setup) -> None:
             f"slows the pass down, so the times here are not the encoder’s. {measured_on(setup, setup.memory_run, batch)}"
         )
         streamlit.subheader("At the peak")
-        _peak_table(results, setup)
-        streamlit.markdown(explanation(results, setup))
-    else:
-        _peak_table(results, setup)
-        streamlit.caption(measured_on(setup, setup.memory_run, f"batch {int(peaks.batch_size.iloc[0])}"))
+    _peak_table(results, setup)
+    notes = ["MiB. The categories are those of the moment at which the pass holds most."]
     if len(peaks):
-        streamlit.caption(
+        notes.append(
             "Allocated: what torch gave out for tensors; reserved: what it took from the device for that; process: what the "
             "system says this whole program holds, before the pass and at its peak, with libraries and all else; device in "
             "use: what all programs hold."
         )
+    if moments.empty:
+        notes.append(measured_on(setup, setup.memory_run, f"batch {int(peaks.batch_size.iloc[0])}"))
+    streamlit.caption(" ".join(notes))
+    if told := explanation(results, setup):
+        streamlit.markdown(told)
 
 
 @kept
@@ -108,14 +110,9 @@ def _areas(results: Results, setup: Setup) -> None:
         columns = streamlit.columns(min(3, len(names)))
         for number, (column, precision) in enumerate(zip(columns, names[start : start + 3], strict=False), start=start + 1):
             with column:
-                streamlit.markdown(f"**{layout.plain(precision)}**")
                 drawn = by_precision[precision]
-                layout.chart(
-                    partial(charts.memory_areas, drawn, categories, top_mib),
-                    drawn,
-                    f"memory_over_a_pass_{number}",
-                    layout.THIRD_PX,
-                )
+                areas = partial(charts.memory_areas, drawn, categories, top_mib, precision)
+                layout.chart(areas, drawn, f"memory_over_a_pass_{number}", layout.THIRD_PX)
     layout.csv_button(moments_of(results, setup), "memory_over_a_pass")
 
 
@@ -142,7 +139,6 @@ def _peak_table(results: Results, setup: Setup) -> None:
     shown = peak_rows(results, setup)
     numbers = {name: "{:,.2f}" for name in shown.columns if name not in ("precision", "in layer")}
     layout.table(shown, "memory_at_its_peak", numbers)
-    streamlit.caption("MiB. The categories are those of the moment at which the pass holds most.")
 
 
 @kept
