@@ -31,7 +31,7 @@ report: $(READY) ## Write what the dashboard shows into report.html, which opens
 	$(BIN)/python -m dashboard.report $(ARGS)
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check .
