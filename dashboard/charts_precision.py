@@ -226,8 +226,13 @@ def layer_errors(rows: pandas.DataFrame, bound: float | None, bound_text: str) -
     return altair.layer(*parts).properties(height=400)
 
 
-def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: float, title: str) -> Chart:
-    """What is allocated over one pass, stacked, up to `top_mib`; columns moment, milliseconds, layer, category, mebibytes."""
+def memory_areas(
+    rows: pandas.DataFrame, told: pandas.DataFrame, categories: Sequence[str], top_mib: float, title: str
+) -> Chart:
+    """What is allocated over one pass, stacked, up to `top_mib`; columns moment, milliseconds, layer, category, mebibytes.
+
+    `told` are those of the rows that are told at the pointer.
+    """
     colors = [CATEGORY_COLORS.get(name, OTHER_COLOR) for name in categories]
     place = {name: number for number, name in enumerate(categories)}
     x = altair.X(
@@ -248,7 +253,7 @@ def memory_areas(rows: pandas.DataFrame, categories: Sequence[str], top_mib: flo
             order=altair.Order("place:Q"),
         )
     )
-    moments = rows.pivot_table(index=["moment", "milliseconds", "layer"], columns="category", values="mebibytes", aggfunc="sum")
+    moments = told.pivot_table(index=["moment", "milliseconds", "layer"], columns="category", values="mebibytes", aggfunc="sum")
     moments = moments.assign(total=moments.sum(axis=1)).reset_index()
     tooltip = [altair.Tooltip("layer:N"), altair.Tooltip("milliseconds:Q", title="ms", format=".2f")]
     tooltip += [altair.Tooltip(f"{name}:Q", title=f"{name}, MiB", format=",.2f") for name in categories if name in moments]

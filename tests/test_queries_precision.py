@@ -380,10 +380,21 @@ def test_thinning_keeps_the_peak():
             "mebibytes": [float(number * 7919 % 1000) for number in range(1000)],
         }
     )
-    thin = precision_memory.thinned(moments)["fp32"]
-    assert len(thin) == precision_memory.MOST_MOMENTS
+    thin = precision_memory.thinned(moments, 100)["fp32"]
+    assert len(thin) == 100
     assert thin.mebibytes.max() == 999
-    assert precision_memory.thinned(moments[:100])["fp32"].equals(moments[:100])
+    assert precision_memory.thinned(moments[:100], 100)["fp32"].equals(moments[:100])
+
+
+def test_what_is_told_of_a_pass_is_drawn_and_holds_the_peak():
+    moments = pandas.DataFrame({"precision": "fp32", "moment": range(777), "category": "activations"})
+    moments["mebibytes"] = [float(number * 7919 % 777) for number in range(777)]
+    drawn, told = (
+        precision_memory.thinned(moments, most)["fp32"] for most in (precision_memory.MOST_MOMENTS, precision_memory.MOST_TOLD)
+    )
+    assert len(told) == precision_memory.MOST_TOLD < len(drawn)
+    assert set(told.moment) < set(drawn.moment)
+    assert told.mebibytes.max() == 776
 
 
 def test_the_runs_of_a_setup(results):

@@ -15,7 +15,8 @@ from dashboard.views.precision_runs import SINGLE, Setup, in_order, measured_on,
 
 CATEGORIES = ("parameters", "inputs", "activations", "temporary")
 OTHER = "other"
-MOST_MOMENTS = 100  # drawn of one pass; each of its moments is a rectangle on the screen
+MOST_MOMENTS = 100  # drawn of one pass
+MOST_TOLD = 50  # of these, at the pointer; each is an element on the screen, in a third of a page
 MEASURES = {
     "allocated peak": "allocated",
     "reserved peak": "reserved",
@@ -102,7 +103,8 @@ def peak_mebibytes(results: Results, setup: Setup, precision: str) -> tuple[floa
 
 
 def _areas(results: Results, setup: Setup) -> None:
-    highest, by_precision = highest_of(results, setup), drawn_moments(results, setup)
+    highest, by_precision = highest_of(results, setup), drawn_moments(results, setup, MOST_MOMENTS)
+    told = drawn_moments(results, setup, MOST_TOLD)
     categories = [name for name in (*CATEGORIES, OTHER) if name in highest]
     top_mib = HEADROOM * max(float(highest["in all"].max()), 0.001)
     names = list(by_precision)
@@ -111,27 +113,27 @@ def _areas(results: Results, setup: Setup) -> None:
         for number, (column, precision) in enumerate(zip(columns, names[start : start + 3], strict=False), start=start + 1):
             with column:
                 drawn = by_precision[precision]
-                areas = partial(charts.memory_areas, drawn, categories, top_mib, precision)
+                areas = partial(charts.memory_areas, drawn, told[precision], categories, top_mib, precision)
                 layout.chart(areas, drawn, f"memory_over_a_pass_{number}", layout.THIRD_PX)
     layout.csv_button(moments_of(results, setup), "memory_over_a_pass")
 
 
 @kept
-def drawn_moments(results: Results, setup: Setup) -> dict[str, pandas.DataFrame]:
+def drawn_moments(results: Results, setup: Setup, most: int) -> dict[str, pandas.DataFrame]:
     """`thinned` of a setup's moments."""
-    return thinned(moments_of(results, setup))
+    return thinned(moments_of(results, setup), most)
 
 
-def thinned(moments: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
-    """At most about MOST_MOMENTS moments of each precision's pass: of each stretch the one at which most is held."""
-    return {name: _thinned(moments[moments.precision == name]) for name in in_order(moments.precision)}
+def thinned(moments: pandas.DataFrame, most: int) -> dict[str, pandas.DataFrame]:
+    """At most about so many moments of each precision's pass: of each stretch the one at which most is held."""
+    return {name: _thinned(moments[moments.precision == name], most) for name in in_order(moments.precision)}
 
 
-def _thinned(moments: pandas.DataFrame) -> pandas.DataFrame:
+def _thinned(moments: pandas.DataFrame, most: int) -> pandas.DataFrame:
     totals = moments.groupby("moment").mebibytes.sum()
-    if len(totals) <= MOST_MOMENTS:
+    if len(totals) <= most:
         return moments
-    stretches = pandas.Series(range(len(totals)), index=totals.index) * MOST_MOMENTS // len(totals)
+    stretches = pandas.Series(range(len(totals)), index=totals.index) * most // len(totals)
     return moments[moments.moment.isin(totals.groupby(stretches).idxmax())]
 
 
