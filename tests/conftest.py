@@ -51,7 +51,7 @@ def charts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def components_are_sought_once() -> Iterator[None]:
-    """A page that is opened without a browser asks all installed packages for components, a third of a second each time."""
+    """A page that is opened without a browser asks all installed packages for components each time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
         yield
