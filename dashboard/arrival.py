@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import gc
-import re
+import json
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,19 +19,11 @@ OVERVIEW = "overview"  # the page that stands at the address of the server itsel
 FIRST_SCRIPT = '<script type="module"'
 END_OF_HEAD = "</head>"
 SCRIPTS = DOCUMENT.parent / "static" / "js"
-IMPORTED = re.compile(r'\b(?:from|import)"\./([\w.-]+\.js)"')
-# Streamlit asks for the code of each when the first of its kind is to be shown, and shows it when all of that has come.
-WIDGETS = (
-    "BidiComponent",
-    "Button",
-    "ButtonGroup",
-    "DownloadButton",
-    "PageLink",
-    "Pagination",
-    "Selectbox",
-    "TextArea",
-    "TextInput",
-)
+# Streamlit asks for the code of each when the first of its kind is to be shown. Almost every page shows those of AT_ONCE:
+# theirs comes, and has run, while the server draws the page. That of the others follows when the page has rest.
+AT_ONCE = ("BidiComponent", "ButtonGroup", "DownloadButton", "PageLink")
+LATER = ("Button", "Pagination", "Selectbox", "TextArea", "TextInput")
+REST_MS = 1000
 # Else the document takes the page’s address for its server’s, is refused, waits a tenth of a second, and asks a folder above.
 WHERE_THE_SERVER_IS = '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", location).href }</script>\n    '
 
@@ -54,24 +46,23 @@ async def _overview(request: Request) -> Response:
 def document() -> str:
     """Streamlit's document, which says where the server is before its first script runs, and what it will need besides."""
     told = DOCUMENT.read_text(encoding="utf-8").replace(FIRST_SCRIPT, f"{WHERE_THE_SERVER_IS}{FIRST_SCRIPT}", 1)
-    ahead = (
-        f'<link rel="modulepreload" fetchpriority="low" crossorigin href="./static/js/{name}">'
-        for name in code_of(WIDGETS)
-        if name not in told
-    )
-    return told.replace(END_OF_HEAD, "\n".join([*ahead, END_OF_HEAD]), 1)
+    return told.replace(END_OF_HEAD, f"{_script_of_widgets()}{END_OF_HEAD}", 1)
 
 
-def code_of(widgets: Sequence[str]) -> list[str]:
-    """The files with the code of Streamlit's widgets, and those that they import; their names hold a digest."""
-    names: dict[str, None] = {}
-    found = [path.name for widget in widgets for path in SCRIPTS.glob(f"{widget}.*.js")]
-    while found:
-        name = found.pop(0)
-        if name not in names and (SCRIPTS / name).is_file():
-            names[name] = None
-            found += IMPORTED.findall((SCRIPTS / name).read_text(encoding="utf-8"))
-    return list(names)
+def _script_of_widgets() -> str:
+    now = "\n".join(f"import {json.dumps(file)}" for file in files_of(AT_ONCE))
+    later = f"for (const file of {json.dumps(files_of(LATER))}) import(file)"
+    return f"""<script type="module">
+{now}
+const atRest = window.requestIdleCallback ?? setTimeout // which Safari lacks
+addEventListener("load", () => setTimeout(() => atRest(() => {{ {later} }}), {REST_MS}))
+</script>
+"""
+
+
+def files_of(widgets: Sequence[str]) -> list[str]:
+    """Where the code of Streamlit's widgets is, from its document; the files' names hold a digest."""
+    return [f"./static/js/{path.name}" for widget in widgets for path in SCRIPTS.glob(f"{widget}.*.js")]
 
 
 def answer_at_once() -> None:

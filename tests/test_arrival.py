@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from dashboard import arrival
 
 ROOT = Path(__file__).resolve().parents[1]
-AHEAD = re.compile(r'<link rel="modulepreload" fetchpriority="low" crossorigin href="\./static/js/([^"]+)">\n')
+WIDGETS = re.compile(r'<script type="module">\n(import .*?)</script>\n', re.DOTALL)
+FILE = re.compile(r'"\./static/js/([^"]+)"')
 STREAMLITS = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
 
 
@@ -29,14 +30,13 @@ def test_the_document_is_streamlits_with_the_servers_address_and_what_it_needs_b
     before, script, after = STREAMLITS.partition(arrival.FIRST_SCRIPT)
     assert script, "Streamlit's document has another form now"
     document = arrival.document()
-    ahead = AHEAD.findall(document)
-    assert AHEAD.sub("", document) == before + arrival.WHERE_THE_SERVER_IS + script + after
-    assert {name.partition(".")[0] for name in ahead} >= set(arrival.WIDGETS)
-    assert not [name for name in ahead if name in STREAMLITS]
-    for name in ahead:  # each is there, and so is all that it imports
-        code = client.get(f"/static/js/{name}")
-        assert code.status_code == 200, name
-        assert all(imported in document for imported in re.findall(r'from"\./([^"]+)"', code.text)), name
+    [widgets] = WIDGETS.findall(document)
+    assert WIDGETS.sub("", document) == before + arrival.WHERE_THE_SERVER_IS + script + after
+    at_once, _, later = widgets.partition("const atRest")
+    for named, part in ((arrival.AT_ONCE, at_once), (arrival.LATER, later)):
+        files = FILE.findall(part)
+        assert [name.partition(".")[0] for name in files] == list(named)
+        assert all(client.get(f"/static/js/{name}").status_code == 200 for name in files)
 
 
 def test_every_page_arrives_in_it_and_is_asked_for_anew_each_time(client):

@@ -1,8 +1,7 @@
 """Notes where they belong: what people wrote about a page, a picture, a class or a finding, and a form to add a note.
 
-What can be opened is filled only when it is open, but for the form of a page's notes where the page has no field of its own: it
-is there at once, and a browser that has shown a field once shows the next one sooner. Adding a note draws the notes anew and
-nothing else, or in a picture's dialog that dialog, so that what was chosen on the page stays as it is.
+What can be opened is filled only when it is open. Adding a note draws the notes anew and nothing else, or in a picture's dialog
+that dialog, so that what was chosen on the page stays as it is.
 """
 
 import hashlib
@@ -22,7 +21,6 @@ MOST_SHOWN = 50  # of one subject, the latest
 AUTHOR = "note_author"  # what of a person this session remembers
 OPEN = "notes"  # of the address: whether a page's notes are open
 ICON = ":material/sticky_note_2:"
-WITH_FIELDS = ("imagenet_rn50_vs_clip", "wordnet_synsets")  # pages that open with a field to type in
 FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page"
 
 
@@ -30,8 +28,7 @@ FINDING, PICTURE, CLASS, RUN, PAGE = "finding", "picture", "class", "run", "page
 @layout.errors_as_messages()
 def of_page(results: Results, page: str, pages: layout.Pages) -> None:
     """The notes on a page, named by its stem, in a part that opens; whether it is open is in the address."""
-    form_ahead = page not in WITH_FIELDS
-    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address_of(results, page), pages, "query-params", form_ahead)
+    _folded(results, f"{PAGE}/{page}", "Notes", OPEN, _address_of(results, page), pages, "query-params")
 
 
 def of_picture(results: Results, image_id: str, page: str) -> None:
@@ -83,7 +80,6 @@ def _folded(
     address: Callable[[], str],
     pages: layout.Pages | None = None,
     bind: Literal["query-params"] | None = None,
-    form_ahead: bool = False,
 ) -> None:
     book, problem = _notebook(results)
     found = book.of(subject)
@@ -91,8 +87,8 @@ def _folded(
     label = f"{title} ({len(found)})" if found else title
     open_at_first = bool(found) and bind is None  # what is said of a picture is seen with it; a page has the count
     with streamlit.expander(label, open_at_first, icon=ICON, key=key, on_change="rerun", bind=bind) as opened:
-        if opened.open or form_ahead:
-            _notes(results, subject, key, address, book, problem, pages, bool(opened.open))
+        if opened.open:
+            _notes(results, subject, key, address, book, problem, pages)
 
 
 def _keep(key: str) -> None:
@@ -117,20 +113,17 @@ def _notes(
     book: Notebook,
     problem: str,
     pages: layout.Pages | None = None,
-    is_open: bool = True,
 ) -> None:
-    """The notes on a subject, where they are open, and the form to add one."""
+    """The notes on a subject, and the form to add one."""
     with streamlit.container():  # a place of its own, so that the form below keeps its
-        if is_open:
-            _listed(results, book.of(subject), pages)
+        _listed(results, book.of(subject), pages)
     if problem:
         streamlit.error(layout.plain(problem, longest=1000))
         return
     _form(results, subject, key, address)
-    if is_open:
-        lines = "1 line is no note and was" if book.skipped == 1 else f"{book.skipped:,} lines are no notes and were"
-        skipped = f" In {layout.plain(notes.FILE_NAME)} {lines} left out." if book.skipped else ""
-        streamlit.caption(f"Everyone who sees these results can read it; it cannot be taken back here.{skipped}")
+    lines = "1 line is no note and was" if book.skipped == 1 else f"{book.skipped:,} lines are no notes and were"
+    skipped = f" In {layout.plain(notes.FILE_NAME)} {lines} left out." if book.skipped else ""
+    streamlit.caption(f"Everyone who sees these results can read it; it cannot be taken back here.{skipped}")
 
 
 def _listed(results: Results, found: Sequence[Note], pages: layout.Pages | None) -> None:
