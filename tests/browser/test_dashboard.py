@@ -6,6 +6,7 @@ import shutil
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.street_results import publish_street_results
+from dashboard import arrival
 
 EXCEPTION = '[data-testid="stException"]'
 ROWS = "button.row"
@@ -145,3 +146,12 @@ def test_a_garbage_results_file_gets_a_message(changing_dashboard, open_page):
 def test_without_results_the_page_says_which_command_makes_them(changing_dashboard, open_page):
     page = settled(open_page(changing_dashboard.address))
     expect(page.get_by_text("python -m compute run --profile mini")).to_be_visible()
+
+
+def test_code_of_widgets_that_a_page_may_yet_show_comes_once_it_is_at_rest(dashboard, open_page):
+    page = skip_connections(open_page, dashboard)
+    loaded = "(name) => performance.getEntriesByType('resource').filter(({ name: file }) => file.includes(`/${name}.`)).length"
+    assert all(page.evaluate(loaded, name) == 1 for name in arrival.AT_ONCE)
+    assert page.get_by_role("textbox").count() == 0
+    for name in arrival.LATER:  # a field to type in among them
+        page.wait_for_function(f"(name) => ({loaded})(name) === 1", arg=name)
