@@ -61,6 +61,11 @@ def cards(app: AppTest) -> str:
     return "\n".join("".join(part.itertext()) for root in roots for card in root for part in card)
 
 
+def rankings(app: AppTest) -> str:
+    """The text of the queries and their answers."""
+    return "\n".join("\n".join(ElementTree.fromstring(data["html"]).itertext()) for data in drawn(app, "contrast_ranking"))
+
+
 def words(app: AppTest) -> str:
     """All text of a page."""
     shown = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.code]

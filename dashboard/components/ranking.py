@@ -45,11 +45,13 @@ class Shift:
     ranks: str
 
 
-def query_list(queries: Sequence[Query], current: str) -> Element:
+def query_list(queries: Sequence[Query], current: str, title: str) -> Element:
     """Queries one below the other, or beside each other where they are pictures; the `current` one is marked."""
-    root = Element("div", {"class": "tiles" if any(query.photo is not None for query in queries) else "list"})
+    root = Element("div")
+    markup.add(root, "p", title, class_="faint")
+    listed = markup.add(root, "div", class_="tiles" if any(query.photo is not None for query in queries) else "list")
     for query in queries:
-        way = markup.add(root, "button", type="button", class_="query", data_open=query.target)
+        way = markup.add(listed, "button", type="button", class_="query", data_open=query.target)
         if query.target == current:
             way.set("aria-current", "true")
         if query.photo is not None:
@@ -88,10 +90,11 @@ def answer_list(answers: Sequence[Answer], extra: Sequence[Answer] = (), extra_t
     return root
 
 
-def answered(asked: Element, answers: Element) -> Element:
-    """A query with its answers below it, as one: each element of its own takes a browser some milliseconds to show."""
+def answered(asked: Element, answers: Element, foot: str) -> Element:
+    """A query, its answers, and what is said below them, as one: each on its own takes a browser some milliseconds to show."""
     root = Element("div")
     root.extend([asked, answers])
+    markup.add(root, "p", foot, class_="faint")
     return root
 
 

@@ -23,6 +23,10 @@ MOST_WORDS, LONGEST_WORD = 12, 40
 WORD = re.compile(r"\w+")
 TARGET = re.compile(r"(image|caption) (-?\d{1,9})")
 LARGE_PX = 400
+HOW = (
+    "This page runs no model. Typing searches the captions that are stored; their answers were computed with the run, and the "
+    "ten most similar are kept. Pick any answer to ask the other way round."
+)
 
 
 @streamlit.fragment
@@ -39,10 +43,6 @@ def browser(results: Results, setup: Setup) -> None:
         number = _opened(results, run_id, direction, first)
         if number is not None:
             _answers(results, setup, run_id, direction, number)
-    streamlit.caption(
-        "This page runs no model. Typing searches the captions that are stored; their answers were computed with the run, and "
-        "the ten most similar are kept. Pick any answer to ask the other way round."
-    )
 
 
 def open_query(target: str) -> None:
@@ -99,9 +99,10 @@ def _queries(results: Results, run_id: str, direction: str) -> int | None:
     if found.empty:
         told = "No stored caption has any of these words." if words else "These results hold no query of this direction."
         streamlit.info(told)
+        streamlit.caption(HOW)
         return None
     total, exact = int(found.total.iloc[0]), int(found.exact_total.iloc[0])
-    _found_words(direction, words, total, exact)
+    title = _found_words(direction, words, total, exact)
     total = exact if words and exact else total
     number = page_number("page", -(-total // size), f"{run_id} {direction} {order} {' '.join(words)}")
     found = rows.ranked_queries(results, run_id, direction, order, size, size * (number - 1), words)
@@ -109,22 +110,18 @@ def _queries(results: Results, run_id: str, direction: str) -> int | None:
     current = streamlit.query_params.get(kind, "")
     first = int(found.number.iloc[0]) if len(found) else None
     shown = current if re.fullmatch(r"-?\d{1,9}", current) else f"{first}"
-    ranking.show(
-        ranking.query_list(_query_rows(results, run_id, direction, found), f"{kind} {shown}"), "queries", on_open=open_query
-    )
+    listed = ranking.query_list(_query_rows(results, run_id, direction, found), f"{kind} {shown}", title)
+    ranking.show(listed, "queries", on_open=open_query)
     return first
 
 
-def _found_words(direction: str, words: Sequence[str], total: int, exact: int) -> None:
+def _found_words(direction: str, words: Sequence[str], total: int, exact: int) -> str:
     one, many = QUERY_WORDS[direction]
     if words and not exact:
-        streamlit.caption(f"No stored caption has all of these words. The nearest, by the words they share, of {total:,}:")
-    elif words:
-        streamlit.caption(
-            f"{exact:,} {one if exact == 1 else many} with {'this word' if len(words) == 1 else 'all these words'}"
-        )
-    else:
-        streamlit.caption(f"{total:,} {many}, each with the rank of its right answer")
+        return f"No stored caption has all of these words. The nearest, by the words they share, of {total:,}:"
+    if words:
+        return f"{exact:,} {one if exact == 1 else many} with {'this word' if len(words) == 1 else 'all these words'}"
+    return f"{total:,} {many}, each with the rank of its right answer"
 
 
 def _query_rows(results: Results, run_id: str, direction: str, found: pandas.DataFrame) -> list[Query]:
@@ -199,7 +196,7 @@ def _images_of_caption(results: Results, setup: Setup, run_id: str, query: Any, 
         text = f"image {right.ordinal}"
         extra = [_answer(text, rank_text(query.rank), text, own.similarity, True, _photo(results, right))]
     title = f"The right image is not among these; it comes at rank {rank_text(query.rank)} of {setup.images:,}"
-    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "The right image"))
+    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "The right image"), HOW)
 
 
 def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, found: pandas.DataFrame) -> Element:
@@ -225,7 +222,7 @@ def _captions_of_image(results: Results, setup: Setup, run_id: str, query: Any, 
         if f"caption {caption.position}" not in listed
     ]
     title = "Its own captions that are not among these, each with its rank among all but the image’s others"
-    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "Its own captions"))
+    return ranking.answered(question, ranking.answer_list(answers, extra, title if answers else "Its own captions"), HOW)
 
 
 def _answer(target: str, place: str, text: str, similarity: float, is_right: bool, photo: str | None = None) -> Answer:
