@@ -87,13 +87,14 @@ def test_a_query_that_does_not_exist_is_told(monkeypatch, files):
 
 
 def test_a_search_says_what_it_found(monkeypatch, files):
-    for text, told in (
-        ("bus road", "1 caption with all these words"),
-        ("cat", "4 captions with this word"),
-        ("cat boat", "No stored caption has all of these words"),
-        ("zebra", "No stored caption has any of these words"),
+    for text, told, opened in (
+        ("bus road", "1 caption with all these words", {}),
+        ("cat", "4 captions with this word", {}),
+        ("cat boat", "No stored caption has all of these words", {}),
+        ("zebra", "No stored caption has any of these words", {}),
+        ("zebra", "No stored caption has any of these words", {"caption": "1"}),
     ):
-        app = open_page(monkeypatch, *files, PAGE, view="browser", search=text, direction="text to image")
+        app = open_page(monkeypatch, *files, PAGE, view="browser", search=text, direction="text to image", **opened)
         shown = "\n".join([words(app), rankings(app)])
         assert told in shown
         assert shown.count("This page runs no model") == 1

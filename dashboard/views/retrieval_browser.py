@@ -41,7 +41,9 @@ def browser(results: Results, setup: Setup) -> None:
         first = _queries(results, run_id, direction)
     with wide:
         number = _opened(results, run_id, direction, first)
-        if number is not None:
+        if number is None:
+            streamlit.caption(HOW)
+        else:
             _answers(results, setup, run_id, direction, number)
 
 
@@ -99,7 +101,6 @@ def _queries(results: Results, run_id: str, direction: str) -> int | None:
     if found.empty:
         told = "No stored caption has any of these words." if words else "These results hold no query of this direction."
         streamlit.info(told)
-        streamlit.caption(HOW)
         return None
     total, exact = int(found.total.iloc[0]), int(found.exact_total.iloc[0])
     title = _found_words(direction, words, total, exact)
