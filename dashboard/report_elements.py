@@ -15,10 +15,11 @@ from dashboard import markdown
 
 PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/=]+")
 CHOICES = {"button_group", "selectbox", "multiselect", "radio", "select_slider", "slider", "checkbox", "toggle", "pagination"}
+FIELD = "contrast_search_field"
 INPUTS = {"text_input", "number_input", "date_input", "time_input", "text_area"}
 LEFT_OUT = {"download_button", "button", "link_button", "menu_button", "toast", "space", "empty", "progress", "file_uploader"}
 ALERTS = {"info", "warning", "error", "success"}
-LEFT_OUT_COMPONENTS = {"contrast_copy_link"}
+LEFT_OUT_COMPONENTS = {"contrast_copy_link", FIELD}
 HORIZONTAL = 2
 CHOICES_START, CHOICES_END = '<p class="choices">', "</p>"
 CHOICES_ALONE = re.compile(rf"{CHOICES_START}(?:(?!</p>).)*</p>", re.DOTALL)
@@ -122,6 +123,9 @@ class PageWriter:
 
     def _choice(self, node: Any) -> str:
         """A choice in words; empty where the node is none, or nothing was chosen."""
+        if node.type == "bidi_component" and node.proto.component_name == FIELD:
+            data = json.loads(node.proto.json)
+            return f"{escape(data['label'])} <b>{escape(data['text'])}</b>" if data["text"] else ""
         if node.type not in CHOICES and node.type not in INPUTS:
             return ""
         if node.type == "pagination":

@@ -89,6 +89,13 @@ def test_a_malformed_address_falls_back(monkeypatch, files):
     assert "10 pictures of 5 classes" in panels(app)
 
 
+def test_a_search_longer_than_its_field_is_said(monkeypatch, files):
+    app = open_page(monkeypatch, *files("classifiers"), "wordnet_synsets", search=f"crane{' ' * 60}x")
+    [warning] = app.warning
+    assert warning.value == "The address asks for **search** of 66 characters; its first 60 are taken."
+    assert "“crane” has 3 senses" in panels(app)
+
+
 def test_without_styles_the_page_says_what_is_missing(monkeypatch, files):
     app = open_page(monkeypatch, *files("plain"), "wordnet_synsets", view="four questions", question=QUESTIONS[3])
     assert "not known of these pictures" in words(app)

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pandas
 import pytest
+from synset_rows import publish_classifiers
 
 from dashboard import markdown, notes, report, report_document
 from dashboard.connection import NoResultsError
@@ -170,6 +171,13 @@ def test_a_page_alone_shows_the_choices_of_its_address(full_results):
     assert "Mean IoU per image" in document.text
     assert "Order number" in document.text
     assert len(charts(document)) == 3
+
+
+def test_a_page_alone_shows_what_was_searched(tmp_path):
+    files = publish_classifiers(tmp_path)
+    document = written(*files, only="wordnet_synsets", address="search=crane")
+    assert "Search by word or wnid crane" in document.text
+    assert "Search by word" not in written(*files, only="wordnet_synsets").text
 
 
 def test_a_page_that_fails_is_a_message_and_the_others_are_there(full_results, monkeypatch):

@@ -11,7 +11,7 @@ import streamlit
 
 from dashboard import bleu, layout, links
 from dashboard import queries_captions as rows
-from dashboard.components import captions, gallery
+from dashboard.components import captions, gallery, search_field
 from dashboard.components.captions import Caption, Card
 from dashboard.connection import Results
 from dashboard.kept import kept
@@ -55,17 +55,8 @@ def pictures(results: Results, setup: Setup, against: str) -> None:
         pair = _choose_pair(setup)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = layout.choose_button("Order", list(ORDERS), "sort")
-        word = streamlit.text_input(
-            "Search by word",
-            placeholder="dog, red bus …",
-            type="search",
-            max_chars=60,
-            live="300ms",
-            key="word",
-            bind="query-params",
-            width=260,
-        )
-    found = ordered(with_words(results, setup, compared(results, setup, pair, against), word or ""), order)
+        word = search_field.show("word", "Search by word", "dog, red bus …", 60, width_px=260)
+    found = ordered(with_words(results, setup, compared(results, setup, pair, against), word), order)
     _cards(results, setup, pair, against, found, f"{order} {word} {pair} {against} {setup.dataset} {setup.profile}")
     show_opened(results, setup, against, pair)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit
 
-from dashboard import layout, links
+from dashboard import address, layout, links
 from dashboard import queries_confusions as queries
 from dashboard.components import confusion_matrix
 from dashboard.components.confusion_matrix import Pair, Row
@@ -108,8 +108,8 @@ def _matrix(
     )
 
     def open_branch(number: int) -> None:
-        picture_filters.set_address("node", branches[number].node)
-        picture_filters.set_address("cell", None)
+        address.keep("node", branches[number].node)
+        address.keep("cell", None)
 
     return confusion_matrix.show(
         rows,
@@ -127,7 +127,7 @@ def _matrix(
 
 
 def _open_cell(cell: str) -> None:
-    picture_filters.set_address("cell", cell)
+    address.keep("cell", cell)
 
 
 def _chosen_cell(tree: Hierarchy, branches: Sequence[Branch]) -> tuple[Any, Any] | None:

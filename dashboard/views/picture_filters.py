@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit
 
-from dashboard import links
+from dashboard import address, links
 from dashboard.views.contest import COLORS, Contest, Tally
 from dashboard.views.hierarchy import Hierarchy
 
 HERE = Path(__file__).parent
 OUTCOME_COLORS = {"both": "#3aa387", "only_a": COLORS[0], "only_b": COLORS[1], "neither": "#6a6f7a", "not_compared": "#b9bec7"}
-SEARCH = "class"  # key of the text box, which is emptied when a branch is picked
+SEARCH = "class"  # its name in the address; it is emptied when a branch is picked
 ADDRESSES = {"both": "both", "only_a": "only A", "only_b": "only B", "neither": "neither", "not_compared": "not compared"}
 
 _component = streamlit.components.v2.component(
@@ -33,14 +33,6 @@ def outcome_in_address() -> str | None:
     """The outcome that the address names, as a key of `queries_predictions.OUTCOMES`."""
     named = streamlit.query_params.get("outcome")
     return next((outcome for outcome, address in ADDRESSES.items() if address == named), None)
-
-
-def set_address(name: str, value: str | None) -> None:
-    """Keep a choice in the address, or take it out."""
-    if value:
-        streamlit.query_params[name] = value
-    else:
-        streamlit.query_params.pop(name, None)
 
 
 def page_number(name: str, page_count: int, of: str) -> int:
@@ -67,14 +59,14 @@ def show(
     def node_picked() -> None:
         wnid = streamlit.session_state[key].get("node")
         if isinstance(wnid, str):  # one that is no node is told when the page is drawn
-            set_address("node", wnid)
-            set_address("cell", None)
-            streamlit.session_state[SEARCH] = ""
+            address.keep("node", wnid)
+            address.keep("cell", None)
+            address.keep(SEARCH, None)
 
     def outcome_picked() -> None:
         picked = streamlit.session_state[key].get("outcome")
         if picked == "" or picked in ADDRESSES:
-            set_address("outcome", ADDRESSES.get(picked))
+            address.keep("outcome", ADDRESSES.get(picked))
 
     for name, known, shown in (("node", tree, "all classes"), ("outcome", ADDRESSES.values(), "all outcomes")):
         asked = streamlit.query_params.get(name)

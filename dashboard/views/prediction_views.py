@@ -3,9 +3,9 @@
 import pandas
 import streamlit
 
-from dashboard import layout, links
+from dashboard import address, layout, links
 from dashboard import queries_predictions as queries
-from dashboard.components import answers
+from dashboard.components import answers, search_field
 from dashboard.components.answers import Card, Section
 from dashboard.connection import Results
 from dashboard.kept import kept
@@ -20,6 +20,7 @@ ORDERS = {"clearest difference": "difference", "least sure": "unsure", "number":
 MOST_STYLE_BUTTONS = 8
 PICKS_OF_A, PICKS_OF_B = 1, 2
 CLASSES, REPLACED = "classes", "class to replace"
+CLASSES_HINT = "Ten from far apart in WordNet, chosen automatically. Type others: goldfish, n02085620, …"
 
 
 @streamlit.fragment
@@ -32,14 +33,7 @@ def who_wins_where(results: Results, contest: Contest, pages: layout.Pages) -> N
         streamlit.info("No picture has a label that is a class of both, so that there is nothing to compare.")
         return
     _replace_class(tree, by_class)
-    typed = streamlit.text_input(
-        "Classes",
-        None,
-        key=CLASSES,
-        bind="query-params",
-        max_chars=1000,
-        placeholder="Ten from far apart in WordNet, chosen automatically. Type others: goldfish, n02085620, …",
-    )
+    typed = search_field.show(CLASSES, "Classes", CLASSES_HINT, 1000, is_live=False)
     chosen, complaints = _chosen_classes(tree, by_class, typed)
     for complaint in complaints:
         streamlit.warning(layout.plain(complaint, 400))
@@ -57,9 +51,9 @@ def who_wins_where(results: Results, contest: Contest, pages: layout.Pages) -> N
     show_opened(results, contest, pages)
 
 
-def _chosen_classes(tree: Hierarchy, by_class: pandas.DataFrame, typed: str | None) -> tuple[list[str], list[str]]:
+def _chosen_classes(tree: Hierarchy, by_class: pandas.DataFrame, typed: str) -> tuple[list[str], list[str]]:
     """The classes that a person typed, or else those that stand for all, and what is wrong with the typed ones."""
-    chosen, complaints = picks.parse_classes(tree, typed or "", set(by_class.wnid))
+    chosen, complaints = picks.parse_classes(tree, typed, set(by_class.wnid))
     return chosen or picks.chosen_classes(tree, by_class), complaints
 
 
@@ -70,9 +64,9 @@ def _ask_for_another(wnid: str) -> None:
 def _replace_class(tree: Hierarchy, by_class: pandas.DataFrame) -> None:
     """Type another class in place of the one for which a person asked that."""
     if replaced := streamlit.session_state.pop(REPLACED, ""):
-        chosen, _ = _chosen_classes(tree, by_class, streamlit.session_state.get(CLASSES))
+        chosen, _ = _chosen_classes(tree, by_class, streamlit.query_params.get(CLASSES, ""))
         other = picks.next_class(tree, by_class, chosen, replaced)
-        streamlit.session_state[CLASSES] = ", ".join(other if each == replaced else each for each in chosen)
+        address.keep(CLASSES, ", ".join(other if each == replaced else each for each in chosen))
 
 
 @kept
@@ -137,18 +131,11 @@ def all_pictures(results: Results, contest: Contest, pages: layout.Pages) -> Non
     tree = hierarchy_of(results)
     node = picture_filters.node_in_address(tree)
     with streamlit.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        typed = streamlit.text_input(
-            "Class or branch",
-            key=picture_filters.SEARCH,
-            bind="query-params",
-            type="search",
-            placeholder="dog, vehicle, n02084071, …",
-            max_chars=80,
-            width=260,
-        )
+        hint = "dog, vehicle, n02084071, …"
+        typed = search_field.show(picture_filters.SEARCH, "Class or branch", hint, 80, width_px=260, is_live=False)
         style = _choose_style(results, contest)
         order = layout.choose_button("Order", list(ORDERS), "sort")
-    found, notes = _search(results, contest, tree, typed or "")
+    found, notes = _search(results, contest, tree, typed)
     counted = tally(contest.counts(results, Filter(None, node, style)).iloc[0])
     picture_filters.show(tree, "filters", node, True, found, notes, contest, counted)
     _found_pictures(results, contest, pages, Filter(picture_filters.outcome_in_address(), node, style), order, counted)

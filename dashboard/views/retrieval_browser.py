@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 import pandas
 import streamlit
 
-from dashboard import layout
+from dashboard import address, layout
 from dashboard import queries_retrieval as rows
-from dashboard.components import gallery, ranking
+from dashboard.components import gallery, ranking, search_field
 from dashboard.components.ranking import Answer, Query
 from dashboard.connection import Results
 from dashboard.views.picture_filters import page_number
@@ -60,7 +60,7 @@ def open_in_browser(run: str, target: str) -> None:
     """Show a query with a run's answers, from another tab of the page."""
     streamlit.session_state["view"] = "browser"
     streamlit.session_state["run"] = run
-    streamlit.session_state[SEARCH] = ""
+    address.keep(SEARCH, "")
     open_query(target)
 
 
@@ -84,17 +84,7 @@ def _queries(results: Results, run_id: str, direction: str) -> int | None:
     def typed() -> None:
         streamlit.query_params.pop(kind, None)  # so that what is found first is shown
 
-    text = streamlit.text_input(
-        "Words of a caption",
-        placeholder="red bus, cow grass …",
-        type="search",
-        max_chars=120,
-        live="300ms",
-        key=SEARCH,
-        bind="query-params",
-        on_change=typed,
-    )
-    words = words_of(text or "")
+    words = words_of(search_field.show(SEARCH, "Words of a caption", "red bus, cow grass …", 120, on_typed=typed))
     order = layout.choose_button("Order", list(rows.ORDERS), "sort")
     size = PAGE_QUERIES[direction]
     found = rows.ranked_queries(results, run_id, direction, order, 1, 0, words)

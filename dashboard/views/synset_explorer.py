@@ -7,7 +7,7 @@ import streamlit
 
 from dashboard import layout, links
 from dashboard import queries_synsets as rows
-from dashboard.components import markup, panel
+from dashboard.components import markup, panel, search_field
 from dashboard.connection import Results
 from dashboard.kept import kept
 from dashboard.layout import Pages
@@ -74,16 +74,8 @@ def _tree_note(right: str, scores: pandas.DataFrame | None) -> str:
 
 
 def _search(results: Results, hierarchy: SynsetHierarchy) -> None:
-    text = streamlit.text_input(
-        "Search by word or wnid",
-        placeholder="crane, sporting dog, n02012849 …",
-        type="search",
-        max_chars=60,
-        live="300ms",
-        key="search",
-        bind="query-params",
-    )
-    if text and text.strip():
+    text = search_field.show("search", "Search by word or wnid", "crane, sporting dog, n02012849 …", 60)
+    if text.strip():
         found = hierarchy.search(text)
         senses = rows.senses(results, [" ".join(text.split())])
         panel.show(synset_card.search_results(hierarchy, found, senses), "results", open_synset)
