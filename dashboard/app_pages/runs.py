@@ -5,7 +5,7 @@ import json
 import pandas
 import streamlit
 
-from dashboard import layout, links, queries
+from dashboard import address, layout, links, queries
 from dashboard.components import table
 from dashboard.connection import Results
 from dashboard.layout import Pages
@@ -64,10 +64,7 @@ def page(results: Results, pages: Pages) -> None:
 
 def _pick(run_id: str) -> None:
     """Show a run, or, where it is the one that is shown, the list alone."""
-    if streamlit.query_params.get("run") == run_id:
-        del streamlit.query_params["run"]
-    else:
-        streamlit.query_params["run"] = run_id
+    address.keep("run", None if streamlit.query_params.get("run") == run_id else run_id)
 
 
 def _details(results: Results, runs: pandas.DataFrame, run_id: str) -> None:

@@ -32,7 +32,7 @@ def node_in_address(tree: Hierarchy) -> str | None:
 def outcome_in_address() -> str | None:
     """The outcome that the address names, as a key of `queries_predictions.OUTCOMES`."""
     named = streamlit.query_params.get("outcome")
-    return next((outcome for outcome, address in ADDRESSES.items() if address == named), None)
+    return next((outcome for outcome, said in ADDRESSES.items() if said == named), None)
 
 
 def page_number(name: str, page_count: int, of: str) -> int:
